@@ -1,0 +1,1 @@
+"""OptimAI: idle machines, browsers and people as one AI data factory."""

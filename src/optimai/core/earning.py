@@ -1,0 +1,74 @@
+"""A line of pay, and where its money stands.
+
+Money never waits for a promise: what a task can cost at most is set aside in the
+campaign's escrow when it is offered, becomes its owner's (but not yet free) with
+the verdict, and free when the time to appeal is over. What is free is final.
+
+    reserved   set aside at the offer, at most what the task can cost
+    pending    the verdict counted its units; an overturned verdict still voids it
+    available  can be withdrawn; nobody can take it back
+    void       went back to escrow, all of it
+
+A zero is a line too: it is void, and its reason says why.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from optimai.core.clock import Instant
+from optimai.core.errors import WrongMove
+from optimai.core.ids import AssignmentId, EarningId, OwnerId
+from optimai.core.money import Nano
+
+
+class State(StrEnum):
+    RESERVED = "reserved"
+    PENDING = "pending"
+    AVAILABLE = "available"
+    VOID = "void"
+
+
+MOVES = {
+    State.RESERVED: {State.PENDING, State.VOID},
+    State.PENDING: {State.AVAILABLE, State.VOID},
+    State.AVAILABLE: set[State](),  # final: later overturns change data and standing, never paid money
+    State.VOID: set[State](),  # a won appeal is a new line, so that the old one can still be read
+}
+
+
+class Earning(Struct, frozen=True, kw_only=True):
+    id: EarningId
+    assignment: AssignmentId
+    owner: OwnerId
+    amount: Nano
+    state: State = State.RESERVED
+    release_at: Instant | None = None
+    reason: str = ""
+
+
+def _move(earning: Earning, to: State) -> None:
+    if to not in MOVES[earning.state]:
+        raise WrongMove(f"Earning {earning.id}", earning.state, to)
+
+
+def pend(earning: Earning, amount: Nano, release_at: Instant, reason: str) -> Earning:
+    """The verdict is in: `amount` of what was reserved is earned; the rest returns to escrow."""
+    _move(earning, State.PENDING)
+    if not 0 < amount <= earning.amount:
+        raise ValueError(f"an earning pends between one nano-OPI and its reserve, not {amount}")
+    return replace(earning, state=State.PENDING, amount=amount, release_at=release_at, reason=reason)
+
+
+def release(earning: Earning) -> Earning:
+    _move(earning, State.AVAILABLE)
+    return replace(earning, state=State.AVAILABLE)
+
+
+def void(earning: Earning, reason: str) -> Earning:
+    """All of it returns to escrow. The line stays, with its reason and nothing in it."""
+    _move(earning, State.VOID)
+    if not reason:
+        raise ValueError(f"earning {earning.id} can't become zero without a reason")
+    return replace(earning, state=State.VOID, amount=Nano(0), release_at=None, reason=reason)

@@ -1,0 +1,72 @@
+"""Who is offered what. A pure decision over what stands open and who asks.
+
+Nodes that ask together are served in turn, one offer each, so that nobody takes all;
+each gets the most urgent task that it can do and that its owner has not tried.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+
+from msgspec import Struct
+
+from optimai.core.ids import NodeId, OwnerId, TaskId
+
+
+class Asker(Struct, frozen=True):
+    node: NodeId
+    owner: OwnerId
+    room: int
+    kinds: frozenset[str]  # that it can do and may do
+
+
+class Ready(Struct, frozen=True):
+    task: TaskId
+    kind: str
+    places: int
+    cost: int  # nano-OPI that must be set aside for one try
+    purse: int  # whose escrow pays (campaign)
+    pinned: NodeId | None = None
+
+
+def match(
+    askers: Sequence[Asker],
+    ready: Sequence[Ready],
+    tried: Mapping[TaskId, Set[OwnerId]],
+    purses: Mapping[int, int],
+) -> list[tuple[Asker, TaskId]]:
+    """Offers, in order. `ready` is in order of urgency; `purses` says what each escrow still has.
+
+    An owner tries a task once, an escrow is never overdrawn, a task never gets more
+    tries than it has places.
+    """
+    places = {one.task: one.places for one in ready}
+    left = dict(purses)
+    taken: dict[TaskId, set[OwnerId]] = {}
+    room = [asker.room for asker in askers]
+    start = [0] * len(askers)  # everything before it in `ready` is of no use to this asker
+    offers = []
+    hungry = [number for number, asker in enumerate(askers) if asker.room > 0]
+    while hungry:
+        still = []
+        for number in hungry:
+            asker = askers[number]
+            for place in range(start[number], len(ready)):
+                one = ready[place]
+                start[number] = place + 1
+                if (
+                    one.kind in asker.kinds
+                    and places[one.task] > 0
+                    and one.pinned in (None, asker.node)
+                    and left[one.purse] >= one.cost
+                    and asker.owner not in tried.get(one.task, ())
+                    and asker.owner not in taken.get(one.task, ())
+                ):
+                    offers.append((asker, one.task))
+                    places[one.task] -= 1
+                    left[one.purse] -= one.cost
+                    taken.setdefault(one.task, set()).add(asker.owner)
+                    room[number] -= 1
+                    if room[number]:
+                        still.append(number)
+                    break
+        hungry = still
+    return offers

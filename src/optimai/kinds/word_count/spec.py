@@ -1,0 +1,40 @@
+"""Counts the words of each row of a text column. The smallest kind there is: copy it."""
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+from optimai.core.ids import BlobId
+from optimai.kinds.contract import Kind, News, Piece, Plan, Shard
+
+KIND = Kind(
+    name="word_count",
+    version=1,
+    hands=frozenset({"machine"}),
+    reads="row",
+    unit="row",
+    lease=timedelta(minutes=1),
+)
+
+
+class Options(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a campaign may write under the step."""
+
+    column: str = "text"
+
+
+class Task(Struct, frozen=True, forbid_unknown_fields=True):
+    shard: Shard
+    column: str
+
+
+class Result(Struct, frozen=True, forbid_unknown_fields=True):
+    rows: BlobId  # canonical JSON lines: {"_row": …, "_from": […], "words": …}
+
+
+def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]:
+    """A task for each shard as soon as it is sealed."""
+    return Plan(
+        [Piece(task=Task(shard, options.column), units=shard.rows, reads=(shard,)) for shard in news.sealed],
+        finished=news.ended,
+    )

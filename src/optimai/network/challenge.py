@@ -1,0 +1,58 @@
+"""Challenge: nodes that are paid for holding bytes are asked for a piece of them, at moments nobody can foresee.
+
+A challenge names a range and a nonce; only who has the bytes then can answer. The
+coordinator takes the expected answer from its own copy. An answer that comes in time
+and is right is a unit of pay; the standing task's own result earns nothing.
+"""
+
+from datetime import timedelta
+
+import msgspec
+from blake3 import blake3
+
+from optimai.core.chance import Seed, below, draw
+from optimai.core.clock import Instant
+from optimai.kinds.contract import Shard
+from optimai.network.store import challenges, epochs
+from optimai.network.store.challenges import Holder, New
+from optimai.network.store.sql import Tx
+
+TIME = timedelta(seconds=30)  # to answer in
+LONGEST = 64 << 10  # bytes of one range
+
+
+async def run(tx: Tx, now: Instant, limit: int) -> int:
+    """Ask whoever is due, at most `limit` of them."""
+    epoch = await epochs.current(tx)
+    due = await challenges.due(tx, now, limit)
+    new = []
+    for holder in due:
+        shard, start, length = _range(holder, epoch.seed)
+        nonce = draw(epoch.seed, "nonce", holder.assignment, holder.asked).to_bytes(8)
+        held = await tx.blobs.get(shard.blob, start, length)
+        new.append(
+            New(
+                assignment=holder.assignment,
+                node=holder.node,
+                blob=shard.blob,
+                start=start,
+                length=length,
+                nonce=nonce,
+                expected=blake3(nonce + held).hexdigest(),
+                due=Instant(now + TIME),
+            )
+        )
+    await challenges.ask(tx, new, now)
+    return len(new)
+
+
+def _range(holder: Holder, seed: Seed) -> tuple[Shard, int, int]:
+    """Every byte held is as likely as any other to be in it."""
+    shards = msgspec.json.decode(holder.holds, type=tuple[Shard, ...])
+    point = below(seed, sum(shard.bytes for shard in shards), "range", holder.assignment, holder.asked)
+    for shard in shards:
+        if point < shard.bytes:
+            start = max(0, min(point, shard.bytes - LONGEST))
+            return shard, start, min(LONGEST, shard.bytes - start)
+        point -= shard.bytes
+    raise ValueError(f"assignment {holder.assignment} holds nothing")

@@ -1,0 +1,129 @@
+"""Epoch: closes the ledger's period and shows its evidence.
+
+First it stops the judge and lets settle finish, so that verdicts and pay are in the
+same bundle; then, from one snapshot, it writes the bundle, reveals the epoch's seed,
+commits to the next one and opens that. Exchanges never wait for it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import msgspec
+from blake3 import blake3
+
+from optimai.core import ledger
+from optimai.core.chance import Seed, commitment
+from optimai.core.clock import Instant
+from optimai.core.earning import State
+from optimai.core.ids import BlobId, EnvelopeId
+from optimai.kinds import bundle, catalog
+from optimai.kinds.bundle import Head, Line
+from optimai.kinds.ruling import Record
+from optimai.network.store import epochs, money
+from optimai.network.store.epochs import Epoch
+from optimai.network.store.sql import Tx
+from optimai.wire import envelope
+
+NewSeed = Callable[[int], Seed]  # of an epoch's number
+
+
+def derived_seeds(tx: Tx) -> NewSeed:
+    """Seeds from the network's key: secret, different for each epoch, and not for anybody to choose later."""
+    root = blake3(bytes(tx.network.key), derive_key_context="optimai 2026-11-24 epoch seeds").digest()
+    return lambda number: Seed(blake3(str(number).encode(), key=root).digest())
+
+
+async def run(tx: Tx, now: Instant, limit: int) -> int:
+    """Close the running epoch if it is over; open the first one if there is none."""
+    seeds = derived_seeds(tx)
+    running = await epochs.running(tx)
+    if running is None:
+        await epochs.open_next(tx, 1, seeds(1), now, Instant(now + tx.network.epoch))
+        return 1
+    if now < running.closes:
+        return 0
+    if not running.closing:
+        await epochs.begin_close(tx, running.number)
+        return 1
+    if await epochs.unsettled(tx):
+        return 0
+    last = await _link(tx, running, now)
+    before = await epochs.last(tx)
+    data = bundle.write([line async for line in _lines(tx, running, before.bundle if before else None)])
+    top = Head(
+        network=tx.network.id,
+        epoch=running.number,
+        opened=running.opened,
+        closed=now,
+        before=blake3(envelope.read(before.head).payload).hexdigest() if before else "0" * 64,
+        chunks=bundle.chunks(data),
+        seed=running.seed,
+        next_seed=commitment(seeds(running.number + 1)),
+        link=last,
+    )
+    head = envelope.sign(bundle.HEAD, msgspec.json.encode(top), tx.network.key)
+    await epochs.close(tx, running.number, envelope.write(head), await tx.blobs.put(data), now)
+    await epochs.open_next(
+        tx, running.number + 1, seeds(running.number + 1), now, Instant(now + tx.network.epoch)
+    )
+    return 1
+
+
+async def _link(tx: Tx, running: Epoch, now: Instant) -> str:
+    """Chain the epoch's transfers, one link for each thousand."""
+    last = await money.last_link(tx)
+    while transfers := await money.unlinked(tx, 1_000):
+        digest = ledger.link(last, [transfer for _, transfer in transfers])
+        await money.link(tx, [number for number, _ in transfers], last, digest, running.number, now)
+        last = digest
+    return last
+
+
+async def _lines(tx: Tx, running: Epoch, before: str | None) -> AsyncIterator[Line]:
+    judged = [
+        bundle.Judged(row["id"], row["rate"], msgspec.json.decode(row["body"], type=Record))
+        for row in await epochs.verdicts(tx, running.number)
+    ]
+    for name in sorted({one.record.asked.kind for one in judged}):
+        yield bundle.Kind(name, catalog.load(name).hash)
+    for row in await epochs.seeds(tx, sorted({one.record.draw.epoch for one in judged} - {running.number})):
+        yield bundle.SeedOf(row["number"], row["seed"])
+    for one in await _opened(tx, before):
+        yield one
+    for node in await epochs.nodes(tx, sorted({given.node for one in judged for given in one.record.asked.given})):
+        yield bundle.Node(node["id"], node["key"], node["owner"])
+    for body in await epochs.envelopes(tx, _evidence(judged)):
+        yield bundle.Evidence(envelope.read(body))
+    for one in judged:
+        yield one
+    for row in await epochs.earnings(tx, running.opened):
+        yield bundle.Paid(
+            row["id"], row["assignment"], row["campaign"], row["owner"], row["amount"], State(row["state"]), row["reason"]
+        )
+    changed: dict[str, int] = {}
+    for row in await epochs.links(tx, running.number):
+        link = bundle.Link(row["before"], row["hash"], await epochs.transfers(tx, row["id"]))
+        for account, amount in ledger.together(link.transfers).items():
+            changed[account] = changed.get(account, 0) + amount
+        yield link
+    for row in await epochs.accounts(tx):
+        yield bundle.Balance(row["name"], row["balance"] - changed.get(row["name"], 0), row["balance"])
+    for row in await epochs.standings(tx):
+        yield bundle.Stands(row["owner"], row["kind"], row["checked"], row["faults"], row["suspended"])
+
+
+def _evidence(judged: Sequence[bundle.Judged]) -> list[EnvelopeId]:
+    return sorted(
+        {EnvelopeId(given.result.partition(".")[0]) for one in judged for given in one.record.asked.given}
+    )
+
+
+async def _opened(tx: Tx, before: str | None) -> list[bundle.Stood]:
+    """How owners stood when this epoch opened: as the bundle before says they stood when it closed."""
+    if before is None:
+        return []
+    lines = bundle.read(await tx.blobs.get(BlobId(before)))
+    return [
+        bundle.Stood(one.owner, one.kind, one.checked, one.faults, one.suspended)
+        for one in lines
+        if isinstance(one, bundle.Stands)
+    ]

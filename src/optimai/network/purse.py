@@ -1,0 +1,149 @@
+"""Moves earnings and the ledger together, one transfer a batch and campaign.
+
+Whoever changes an earning does it here, so that the sum of earnings in a state and
+the balance of its account can never part. `store.money.sums` looks at both.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from optimai.core import earning as earnings
+from optimai.core import ledger
+from optimai.core.clock import Instant
+from optimai.core.earning import Earning, State
+from optimai.core.ids import AssignmentId, CampaignId
+from optimai.core.ledger import Account, Transfer
+from optimai.core.money import Nano
+from optimai.network.store import money
+from optimai.network.store.sql import Tx
+
+
+class Moves:
+    """Collects what a batch moves, then posts it as one transfer for each event."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, dict[Account, int]] = defaultdict(lambda: defaultdict(int))
+        self._first: dict[str, str] = {}
+
+    def add(self, event: str, about: str, source: Account, target: Account, amount: int) -> None:
+        if amount:
+            self._first.setdefault(event, about)
+            self._entries[event][source] -= amount
+            self._entries[event][target] += amount
+
+    def transfers(self) -> list[Transfer]:
+        return [
+            Transfer(event, self._first[event], {name: Nano(amount) for name, amount in entries.items() if amount})
+            for event, entries in self._entries.items()
+        ]
+
+
+async def set_aside(
+    tx: Tx, first: AssignmentId, amounts: Mapping[CampaignId, int], now: Instant
+) -> None:
+    """What a batch of offers can cost at most, from escrow. `first` names the batch."""
+    moves = Moves()
+    for campaign, amount in amounts.items():
+        moves.add("reserve", f"offers from {first}", ledger.escrow(campaign), ledger.reserved(campaign), amount)
+    await money.post(tx, moves.transfers(), now)
+
+
+async def give_back(tx: Tx, assignments: Sequence[AssignmentId], reason: str, now: Instant) -> None:
+    """No result came: what was set aside for these tries returns to escrow."""
+    changed = []
+    moves = Moves()
+    for earning, campaign in (await money.lock_of(tx, assignments)).values():
+        moves.add(
+            "return",
+            f"earnings from {earning.id}",
+            ledger.reserved(campaign),
+            ledger.escrow(campaign),
+            earning.amount,
+        )
+        changed.append(earnings.void(earning, reason))
+    await money.save(tx, changed, now)
+    await money.post(tx, moves.transfers(), now)
+
+
+async def release(tx: Tx, due: Sequence[tuple[Earning, CampaignId]], now: Instant) -> None:
+    """The time to appeal is over: pending becomes available, for good."""
+    moves = Moves()
+    for earning, _ in due:
+        moves.add(
+            "release",
+            f"earnings from {earning.id}",
+            ledger.pending(earning.owner),
+            ledger.available(earning.owner),
+            earning.amount,
+        )
+    await money.save(tx, [earnings.release(earning) for earning, _ in due], now)
+    await money.post(tx, moves.transfers(), now)
+
+
+class Owed(Struct, frozen=True, kw_only=True):
+    """What a verdict says that an assignment is worth now."""
+
+    assignment: AssignmentId
+    campaign: CampaignId
+    owner: str
+    amount: Nano
+    reason: str
+    release_at: Instant
+
+
+async def settle(tx: Tx, owed: Sequence[Owed], now: Instant) -> None:
+    """Bring each assignment's earning to what its verdict says. Saying it twice changes nothing.
+
+    A line that is available is final: later verdicts change standing and data, not it.
+    A line whose amount changes is voided and written anew, so that both can be read.
+    """
+    living = await money.lock_of(tx, [one.assignment for one in owed])
+    changed: list[Earning] = []
+    zeros = []
+    renew = []
+    moves = Moves()
+    for one in owed:
+        earning, _ = living.get(one.assignment, (None, None))
+        if earning is None:
+            if one.amount:
+                renew.append(one)
+            else:
+                zeros.append((one.assignment, one.campaign, one.owner, one.reason))
+        elif earning.state is State.RESERVED:
+            held, escrow = ledger.reserved(one.campaign), ledger.escrow(one.campaign)
+            about = f"earnings from {earning.id}"
+            if one.amount:
+                changed.append(earnings.pend(earning, one.amount, one.release_at, one.reason))
+                moves.add("earn", about, held, ledger.pending(earning.owner), one.amount)
+            else:
+                changed.append(earnings.void(earning, one.reason))
+            moves.add("return", about, held, escrow, earning.amount - one.amount)
+        elif earning.state is State.PENDING and earning.amount != one.amount:
+            changed.append(earnings.void(earning, one.reason))
+            moves.add(
+                "overturn",
+                f"earnings from {earning.id}",
+                ledger.pending(earning.owner),
+                ledger.escrow(one.campaign),
+                earning.amount,
+            )
+            if one.amount:
+                renew.append(one)
+    await money.save(tx, changed, now)
+    await money.post(tx, moves.transfers(), now)
+    await money.zero(tx, zeros, now)
+    for one in renew:
+        await _anew(tx, one, now)
+
+
+async def _anew(tx: Tx, one: Owed, now: Instant) -> None:
+    """A verdict changed in somebody's favour, or to another amount: a new line, from escrow."""
+    earning = await money.reserve(tx, one.assignment, one.campaign, one.owner, one.amount, now)
+    moves = Moves()
+    about = f"earning {earning.id}"
+    moves.add("reserve", about, ledger.escrow(one.campaign), ledger.reserved(one.campaign), one.amount)
+    moves.add("earn", about, ledger.reserved(one.campaign), ledger.pending(earning.owner), one.amount)
+    await money.save(tx, [earnings.pend(earning, one.amount, one.release_at, one.reason)], now)
+    await money.post(tx, moves.transfers(), now)

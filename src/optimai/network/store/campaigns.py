@@ -1,0 +1,239 @@
+"""Campaigns, their steps, inputs and versions."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from optimai.core.clock import Instant
+from optimai.core.ids import CampaignId, OwnerId, StepId
+from optimai.kinds.contract import Shard
+from optimai.network.store.publishing import own
+from optimai.network.store.sql import Tx
+
+__all__ = ["own"]
+
+
+class NewStep(Struct, frozen=True, kw_only=True):
+    campaign: CampaignId
+    position: int
+    name: str
+    path: str
+    kind: str
+    kind_hash: str
+    options: bytes
+    source: int
+    price: int
+    unit: str
+    audit: int
+    appeal: timedelta
+    standing: bool
+
+
+class Ready(Struct, frozen=True):
+    """A campaign whose dataset's step is sealed and has no version that says what stands now."""
+
+    campaign: CampaignId
+    spec: bytes
+    step: StepId
+    number: int  # of the version to make
+
+
+async def add(
+    tx: Tx, name: str, requester: OwnerId, spec: bytes, budget: int, ends: Instant, now: Instant
+) -> CampaignId | None:
+    """None where one of that name runs."""
+    found = await tx.fetchval(
+        """
+        insert into campaign (name, requester, spec, budget, state, created, ends)
+        values ($1, $2, $3, $4, 'running', $5, $6)
+        on conflict (name) where state = 'running' do nothing returning id
+        """,
+        name,
+        requester,
+        spec,
+        budget,
+        now,
+        ends,
+    )
+    return CampaignId(found) if found is not None else None
+
+
+async def add_input(
+    tx: Tx, campaign: CampaignId, name: str, path: str, shard: Shard, now: Instant
+) -> StepId:
+    step: int = await tx.fetchval(
+        """
+        insert into step (campaign, position, name, path, options, price, unit, audit, appeal, state, finished, sealed,
+                          version)
+        values ($1, 0, $2, $3, '{}', 0, 'row', 0, interval '0', 'sealed', true, $4, $5) returning id
+        """,
+        campaign,
+        name,
+        path,
+        now,
+        msgspec.json.encode([shard]),
+    )
+    await tx.execute(
+        "insert into shard (step, blob, rows, bytes, sealed) values ($1, $2, $3, $4, $5)",
+        step,
+        shard.blob,
+        shard.rows,
+        shard.bytes,
+        now,
+    )
+    await own(tx, campaign, [shard], now)
+    return StepId(step)
+
+
+async def add_step(tx: Tx, new: NewStep) -> StepId:
+    """The step, fed with whatever its source has sealed already."""
+    step: int = await tx.fetchval(
+        """
+        insert into step (campaign, position, name, path, kind, kind_hash, options, source, price, unit, audit,
+                          appeal, standing, state)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'running') returning id
+        """,
+        new.campaign,
+        new.position,
+        new.name,
+        new.path,
+        new.kind,
+        new.kind_hash,
+        new.options,
+        new.source,
+        new.price,
+        new.unit,
+        new.audit,
+        new.appeal,
+        new.standing,
+    )
+    await tx.execute(
+        "insert into feed (step, shard) select $1, shard.id from shard where shard.step = $2", step, new.source
+    )
+    return StepId(step)
+
+
+async def inputs(tx: Tx, campaign: CampaignId) -> list[Shard]:
+    rows = await tx.fetch(
+        """
+        select blob, rows, bytes from shard join step on step.id = shard.step
+         where step.campaign = $1 and step.kind is null order by shard.id
+        """,
+        campaign,
+    )
+    return [Shard(row["blob"], row["rows"], row["bytes"]) for row in rows]
+
+
+async def lock_ready(tx: Tx, limit: int) -> list[Ready]:
+    """Also those where a verdict was replaced after their last version: an overturn makes a new one."""
+    rows = await tx.fetch(
+        """
+        select campaign.id, campaign.spec, step.id as step,
+               (select coalesce(max(number), 0) + 1 from version where version.name = campaign.name) as number
+          from campaign
+          join step on step.campaign = campaign.id
+                   and step.name = convert_from(campaign.spec, 'utf8')::jsonb #>> '{dataset,from}'
+         where step.state = 'sealed' and campaign.state <> 'cancelled'
+           and not exists (select from task where task.step = step.id and state = 'closed' and not published)
+           and not exists (select from version where version.campaign = campaign.id
+                              and version.at >= coalesce(
+                                  (select max(verdict.at) from verdict
+                                     join task on task.stands = verdict.id
+                                     join step as any_step on any_step.id = task.step
+                                    where any_step.campaign = campaign.id
+                                      and exists (select from verdict as replaced
+                                                   where replaced.task = task.id and replaced.id < task.stands)),
+                                  '-infinity'))
+         order by campaign.id limit $1 for update of campaign skip locked
+        """,
+        limit,
+    )
+    return [Ready(row["id"], row["spec"], row["step"], row["number"]) for row in rows]
+
+
+async def add_version(
+    tx: Tx, name: str, number: int, campaign: CampaignId, manifest: bytes, rows: int, now: Instant
+) -> None:
+    await tx.execute(
+        "insert into version (name, number, campaign, manifest, rows, at) values ($1, $2, $3, $4, $5, $6)",
+        name,
+        number,
+        campaign,
+        manifest,
+        rows,
+        now,
+    )
+
+
+async def facts(tx: Tx, campaign: CampaignId) -> list[dict[str, Any]]:
+    """For a dataset's card: what each step did, who checked it, what was refused."""
+    rows = await tx.fetch(
+        """
+        select step.name, step.kind, step.kind_hash, 
+               (select coalesce(sum(rows), 0) from shard where shard.step = step.id)::bigint as rows,
+               count(task.id) filter (where task.state = 'closed') as tasks,
+               count(task.id) filter (where task.state = 'parked') as parked,
+               count(task.id) filter (where convert_from(task.draw, 'utf8')::jsonb ->> 'audit' = 'true') as audited,
+               count(task.id) filter (where convert_from(task.draw, 'utf8')::jsonb ->> 'why' = 'nobody else') as waived,
+               (select count(*) from assignment join task as its on its.id = assignment.task
+                 where its.step = step.id and assignment.state = 'rejected') as refused
+          from step left join task on task.step = step.id
+         where step.campaign = $1 and step.kind is not null
+         group by step.id order by step.position
+        """,
+        campaign,
+    )
+    return [dict(row) for row in rows]
+
+
+async def lock_over(tx: Tx, now: Instant, limit: int) -> list[tuple[CampaignId, OwnerId, str]]:
+    """Campaigns to end: all sealed, published and free; or their time is over and nothing is out any more."""
+    rows = await tx.fetch(
+        """
+        select id, requester,
+               case when exists (select from step where step.campaign = campaign.id and step.state <> 'sealed')
+                    then 'cancelled' else 'done' end as state
+          from campaign
+         where state = 'running'
+           and (ends <= $1 or not exists (select from step where step.campaign = campaign.id and step.state <> 'sealed'))
+           and not exists (select from earning where earning.campaign = campaign.id
+                              and earning.state in ('reserved', 'pending'))
+         order by id limit $2 for update skip locked
+        """,
+        now,
+        limit,
+    )
+    return [(row["id"], row["requester"], row["state"]) for row in rows]
+
+
+async def ended(tx: Tx, campaign: CampaignId, state: str, now: Instant) -> None:
+    """Nothing of it is offered any more."""
+    await tx.execute("update campaign set state = $2, ended = $3 where id = $1", campaign, state, now)
+    await tx.execute(
+        """
+        update task set state = 'parked', places = 0
+          from step where step.id = task.step and step.campaign = $1 and task.state = 'open'
+        """,
+        campaign,
+    )
+
+
+async def stop_over(tx: Tx, now: Instant) -> int:
+    """Of campaigns whose time is over nothing more is offered; what was answered is still judged and paid."""
+    rows = await tx.fetch(
+        """
+        update task set places = 0,
+               state = case when exists (select from assignment where assignment.task = task.id
+                                            and assignment.state in ('offered', 'returned', 'accepted'))
+                            then 'open' else 'parked' end
+          from step join campaign on campaign.id = step.campaign
+         where step.id = task.step and task.state = 'open' and task.places > 0
+           and campaign.state = 'running' and campaign.ends <= $1
+        returning task.id
+        """,
+        now,
+    )
+    return len(rows)

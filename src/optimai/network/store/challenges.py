@@ -1,0 +1,123 @@
+"""Challenges ride the exchange: what was asked of whom, and what came back in time."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from optimai.core.clock import Instant
+from optimai.core.ids import AssignmentId, BlobId, NodeId
+from optimai.kinds.contract import Challenge
+from optimai.network.store.sql import Tx
+from optimai.wire.exchange import Asked, Met
+
+
+async def waiting(tx: Tx, nodes: Sequence[NodeId], now: Instant) -> dict[NodeId, list[Asked]]:
+    """Not yet answered and not yet due. Said again in each exchange, so that none is lost on the way."""
+    rows = await tx.fetch(
+        """
+        select id, assignment, node, blob, start, length, nonce from challenge
+         where node = any($1::text[]) and answer is null and due > $2 order by id
+        """,
+        nodes,
+        now,
+    )
+    asked = defaultdict(list)
+    for row in rows:
+        asked[row["node"]].append(
+            Asked(row["id"], row["assignment"], row["blob"], row["start"], row["length"], row["nonce"])
+        )
+    return asked
+
+
+async def answered(tx: Tx, answers: Sequence[tuple[NodeId, Sequence[Met]]], now: Instant) -> None:
+    """The first answer counts, if it comes in time and from whoever was asked."""
+    flat = [(node, met.challenge, met.digest[:64]) for node, mets in answers for met in mets]
+    if not flat:
+        return
+    await tx.execute(
+        """
+        update challenge set answer = new.digest, answered = $4
+          from unnest($1::text[], $2::bigint[], $3::text[]) as new (node, id, digest)
+         where challenge.id = new.id and challenge.node = new.node and answer is null and due > $4
+        """,
+        [one[0] for one in flat],
+        [one[1] for one in flat],
+        [one[2] for one in flat],
+        now,
+    )
+
+
+async def of(tx: Tx, assignments: Sequence[AssignmentId]) -> dict[AssignmentId, list[Challenge]]:
+    """All that were asked of these, for their judge."""
+    rows = await tx.fetch(
+        """
+        select assignment, blob, start, length, nonce, expected, answer from challenge
+         where assignment = any($1::bigint[]) order by id
+        """,
+        assignments,
+    )
+    found = defaultdict(list)
+    for row in rows:
+        found[row["assignment"]].append(
+            Challenge(
+                blob=row["blob"],
+                start=row["start"],
+                length=row["length"],
+                nonce=row["nonce"],
+                expected=row["expected"],
+                answer=row["answer"],
+            )
+        )
+    return found
+
+
+class Holder(Struct, frozen=True):
+    """A standing assignment whose next challenge is due."""
+
+    assignment: AssignmentId
+    node: NodeId
+    holds: bytes
+    asked: int  # challenges so far
+
+
+class New(Struct, frozen=True, kw_only=True):
+    assignment: AssignmentId
+    node: NodeId
+    blob: BlobId
+    start: int
+    length: int
+    nonce: bytes
+    expected: str
+    due: Instant
+
+
+async def due(tx: Tx, now: Instant, limit: int) -> list[Holder]:
+    """Spread over the lease: the nth of N is due n/(N+1) of the way."""
+    rows = await tx.fetch(
+        """
+        select assignment.id, assignment.node, task.holds, asked.n
+          from assignment
+          join task on task.id = assignment.task and task.challenges > 0
+          cross join lateral (select count(*) as n from challenge where challenge.assignment = assignment.id) as asked
+         where assignment.state = 'offered' and asked.n < task.challenges
+           and $1 >= offered + (lease_until - offered) * (asked.n + 1) / (task.challenges + 1)
+         order by assignment.id limit $2
+        """,
+        now,
+        limit,
+    )
+    return [Holder(row["id"], row["node"], row["holds"], row["n"]) for row in rows]
+
+
+async def ask(tx: Tx, new: Sequence[New], now: Instant) -> None:
+    await tx.executemany(
+        """
+        insert into challenge (assignment, node, blob, start, length, nonce, expected, asked, due)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """,
+        [
+            (one.assignment, one.node, one.blob, one.start, one.length, one.nonce, one.expected, now, one.due)
+            for one in new
+        ],
+    )

@@ -1,0 +1,137 @@
+"""Epochs: which one runs, with its secret seed; and what the bundle of a closing one holds."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from optimai.core.chance import Seed
+from optimai.core.clock import Instant
+from optimai.core.ids import EnvelopeId, NodeId
+from optimai.core.ledger import Transfer
+from optimai.network.store.sql import Record, Tx
+
+
+class Epoch(Struct, frozen=True, kw_only=True):
+    number: int
+    seed: Seed
+    opened: Instant
+    closes: Instant
+    closing: bool  # no more verdicts: what was judged is being settled
+
+
+class Closed(Struct, frozen=True):
+    number: int
+    head: bytes
+    bundle: str
+
+
+async def running(tx: Tx) -> Epoch | None:
+    """Locked: whoever closes it waits for the verdicts that are just being written, and they for him."""
+    row = await tx.fetchrow("select number, seed, opened, closes, closing from epoch where closed is null for update")
+    return _epoch(row) if row else None
+
+
+async def current(tx: Tx) -> Epoch:
+    row = await tx.fetchrow("select number, seed, opened, closes, closing from epoch where closed is null for share")
+    if row is None:
+        raise LookupError("no epoch is open: the stage `epoch` opens the first one")
+    return _epoch(row)
+
+
+def _epoch(row: Record) -> Epoch:
+    return Epoch(
+        number=row["number"],
+        seed=Seed(row["seed"]),
+        opened=row["opened"],
+        closes=row["closes"],
+        closing=row["closing"],
+    )
+
+
+async def last(tx: Tx) -> Closed | None:
+    row = await tx.fetchrow(
+        "select number, head, bundle from epoch where closed is not null order by number desc limit 1"
+    )
+    return Closed(row["number"], row["head"], row["bundle"]) if row else None
+
+
+async def closed(tx: Tx, number: int) -> Closed | None:
+    row = await tx.fetchrow(
+        "select number, head, bundle from epoch where closed is not null and number = $1", number
+    )
+    return Closed(row["number"], row["head"], row["bundle"]) if row else None
+
+
+async def open_next(tx: Tx, number: int, seed: Seed, opened: Instant, closes: Instant) -> None:
+    await tx.execute(
+        "insert into epoch (number, seed, opened, closes) values ($1, $2, $3, $4)", number, seed, opened, closes
+    )
+
+
+async def begin_close(tx: Tx, number: int) -> None:
+    await tx.execute("update epoch set closing = true where number = $1", number)
+
+
+async def unsettled(tx: Tx) -> bool:
+    return bool(await tx.fetchval("select exists (select from task where not settled and state = 'closed')"))
+
+
+async def close(tx: Tx, number: int, head: bytes, bundle: str, now: Instant) -> None:
+    await tx.execute(
+        "update epoch set closed = $2, head = $3, bundle = $4 where number = $1", number, now, head, bundle
+    )
+
+
+async def verdicts(tx: Tx, epoch: int) -> list[Record]:
+    return await tx.fetch(
+        """
+        select verdict.id, verdict.body, step.audit as rate from verdict
+          join task on task.id = verdict.task join step on step.id = task.step
+         where epoch = $1 order by verdict.id
+        """,
+        epoch,
+    )
+
+
+async def seeds(tx: Tx, numbers: Sequence[int]) -> list[Record]:
+    return await tx.fetch("select number, seed from epoch where number = any($1::integer[])", numbers)
+
+
+async def nodes(tx: Tx, ids: Sequence[NodeId]) -> list[Record]:
+    return await tx.fetch("select id, key, owner from node where id = any($1::text[]) order by id", ids)
+
+
+async def envelopes(tx: Tx, ids: Sequence[EnvelopeId]) -> list[bytes]:
+    rows = await tx.fetch("select body from envelope where id = any($1::text[]) order by id", ids)
+    return [row["body"] for row in rows]
+
+
+async def earnings(tx: Tx, opened: Instant) -> list[Record]:
+    """Those that changed in the epoch, and all that are not final."""
+    return await tx.fetch(
+        """
+        select id, assignment, campaign, owner, amount, state, reason from earning
+         where at >= $1 or state in ('reserved', 'pending') order by id
+        """,
+        opened,
+    )
+
+
+async def links(tx: Tx, epoch: int) -> list[Record]:
+    return await tx.fetch("select id, before, hash from batch where epoch = $1 order by id", epoch)
+
+
+async def transfers(tx: Tx, batch: int) -> tuple[Transfer, ...]:
+    rows = await tx.fetch("select event, about, entries from transfer where batch = $1 order by id", batch)
+    return tuple(Transfer(row["event"], row["about"], msgspec.json.decode(row["entries"])) for row in rows)
+
+
+async def accounts(tx: Tx) -> list[Record]:
+    return await tx.fetch("select name, balance from account order by name")
+
+
+async def standings(tx: Tx) -> list[Record]:
+    return await tx.fetch(
+        "select owner, kind, checked, faults, suspended is not null as suspended from standing order by owner, kind"
+    )

@@ -1,0 +1,280 @@
+-- The road: who takes part, what is asked, who tries, what is believed, what it earns.
+-- Nouns as in docs/glossary.md. Rows of datasets and bytes never live here, only their hashes.
+
+create table owner (
+    id      text primary key,                      -- fingerprint of its key
+    key     bytea not null check (length(key) = 32),
+    since   timestamptz not null
+);
+
+create table node (
+    id        text primary key,                    -- fingerprint of its key
+    key       bytea not null check (length(key) = 32),
+    owner     text not null references owner,
+    name      text not null unique,
+    hands     text not null,
+    simulated boolean not null,
+    cores     integer not null,
+    memory_mb integer not null,
+    kinds     text[] not null default '{}',        -- what it last said it can do, engine included
+    address   text not null default '',            -- as the coordinator observes it
+    serial    bigint not null default 0,           -- of its last exchange,
+    envelope  text,                                -- and that exchange's envelope
+    joined    timestamptz not null,
+    seen      timestamptz not null
+);
+create index node_seen on node (seen);
+
+create table envelope (                            -- as it came, for ever; only those that carry evidence
+    id     text primary key,
+    node   text not null references node,
+    serial bigint not null,
+    body   bytea not null,
+    at     timestamptz not null
+);
+
+create table campaign (
+    id        bigint generated always as identity primary key,
+    name      text not null,
+    requester text not null,                       -- whose account paid and gets the rest back
+    spec      bytea not null,                      -- as it was sent
+    budget    bigint not null check (budget > 0),
+    state     text not null check (state in ('running', 'done', 'cancelled')),
+    created   timestamptz not null,
+    ends      timestamptz not null,
+    ended     timestamptz
+);
+create unique index campaign_runs_once on campaign (name) where state = 'running';
+
+create table step (
+    id         bigint generated always as identity primary key,
+    campaign   bigint not null references campaign,
+    position   smallint not null,
+    name       text not null,
+    path       text not null,                      -- campaign/step: names its rows
+    kind       text,                               -- null: an input, sealed from the start
+    kind_hash  text,
+    options    bytea not null,
+    source     bigint references step,
+    price      bigint not null,
+    unit       text not null,
+    audit      integer not null,                   -- ppm of tasks
+    appeal     interval not null,
+    state      text not null check (state in ('running', 'sealed')),
+    standing   boolean not null default false,
+    plan_state bytea not null default '',
+    planned_in integer not null default 0,         -- the epoch in which its plan was last asked
+    finished   boolean not null default false,     -- its plan will add nothing
+    ended_told boolean not null default false,     -- its plan knows that no input will come
+    started    timestamptz,
+    sealed     timestamptz,
+    version    bytea,                              -- once sealed: its shards without what was overturned
+    unique (campaign, name)
+);
+
+create table shard (
+    id     bigint generated always as identity primary key,
+    step   bigint not null references step,
+    blob   text not null,
+    rows   integer not null,
+    bytes  bigint not null,
+    sealed timestamptz not null
+);
+create index shard_step on shard (step, id);
+
+create table feed (                                -- sealed shards that a step's plan has not seen
+    step  bigint not null references step,
+    shard bigint not null references shard,
+    primary key (step, shard)
+);
+
+create table task (
+    id        bigint generated always as identity primary key,
+    step      bigint not null references step,
+    kind      text not null,                       -- 'kind' or, with the engine, 'kind+engine'
+    body      bytea not null,
+    reads     bytea not null,                      -- shards that its rows may come from
+    units     integer not null,
+    rank      smallint not null,                   -- lower first: audits, then the steps nearest to the dataset
+    pinned    text,
+    audited   boolean not null,                    -- always, whatever the draw says
+    challenges integer not null default 0,
+    holds     bytea not null default '[]',         -- shards that may be challenged
+    state     text not null default 'open' check (state in ('open', 'closed', 'parked')),
+    places    smallint not null,                   -- owners wanted now,
+    role      text not null default 'answer',      -- and as what
+    asked     smallint not null default 0,         -- assignments there ever were
+    draw      bytea,                               -- how it was decided whether to audit; null: not decided yet
+    audit     bytea,                               -- what auditors are asked
+    again     boolean not null default false,      -- an owner behind it was suspended: judge again
+    verdict   bigint,                              -- the last one,
+    stands    bigint,                              -- and the one whose belief stands: a later equal one changes no rows
+    told      boolean not null default false,      -- its plan knows the verdict
+    published boolean not null default false,
+    settled   boolean not null default true,       -- false from a verdict until its money moved
+    wanted    timestamptz not null                 -- since when places stand open
+);
+create index task_ready on task (kind, rank, id) where places > 0 and state = 'open' and pinned is null;
+create index task_pinned on task (pinned) where places > 0 and state = 'open' and pinned is not null;
+create index task_again on task (id) where again and state = 'open';
+create index task_open on task (step) where state = 'open';
+create index task_untold on task (step) where state = 'closed' and not told;
+create index task_unpublished on task (step) where state = 'closed' and not published;
+create index task_unsettled on task (id) where not settled;
+create index task_parked on task (step) where state = 'parked';
+
+create table assignment (
+    id          bigint generated always as identity primary key,
+    task        bigint not null references task,
+    owner       text not null,
+    node        text not null,
+    role        text not null,
+    state       text not null,
+    price       bigint not null,                   -- pinned at the offer
+    units       integer not null,
+    offered     timestamptz not null,
+    offered_in  bigint not null,                   -- serial of the exchange that brought it
+    lease_until timestamptz not null,
+    envelope    text,                              -- the result: an envelope
+    place       smallint,                          -- and its index there
+    returned    timestamptz,
+    held        integer not null default 0,        -- units that hold,
+    checked     integer not null default 0,        -- units somebody looked at,
+    faults      integer not null default 0,        -- and how many were wrong
+    why         text not null default ''
+);
+create index assignment_task on assignment (task);
+create unique index assignment_one_try on assignment (task, owner) where state not in ('declined', 'lapsed');
+create index assignment_lease on assignment (lease_until) where state = 'offered';
+create index assignment_out on assignment (node) where state = 'offered';
+create index assignment_returned on assignment (task) where state = 'returned';
+create index assignment_owner on assignment (owner, id);
+
+create table earning (
+    id         bigint generated always as identity primary key,
+    assignment bigint not null,
+    campaign   bigint not null,
+    owner      text not null,
+    amount     bigint not null check (amount >= 0),
+    state      text not null,
+    release_at timestamptz,
+    reason     text not null default '',
+    at         timestamptz not null
+);
+create unique index earning_paid_once on earning (assignment) where state <> 'void';
+create index earning_assignment on earning (assignment);
+create index earning_release on earning (release_at) where state = 'pending';
+create index earning_owner on earning (owner, id);
+create index earning_campaign on earning (campaign) where state in ('reserved', 'pending');
+
+create table verdict (                             -- a log: judged again is one more
+    id       bigint generated always as identity primary key,
+    task     bigint not null references task,
+    epoch    integer not null,
+    at       timestamptz not null,
+    believed bytea not null,
+    reason   text not null,
+    result   text,                                 -- the first accepted result: what its rows name
+    body     bytea not null                        -- the case as judged, findings, reason: what a stranger recomputes
+);
+create index verdict_epoch on verdict (epoch, id);
+create index verdict_task on verdict (task);
+
+create table standing (
+    owner     text not null,
+    kind      text not null,
+    checked   integer not null,
+    faults    integer not null,
+    suspended timestamptz,
+    primary key (owner, kind)
+);
+
+create table challenge (
+    id         bigint generated always as identity primary key,
+    assignment bigint not null references assignment,
+    node       text not null,
+    blob       text not null,
+    start      bigint not null,
+    length     integer not null,
+    nonce      bytea not null,
+    expected   text not null,
+    asked      timestamptz not null,
+    due        timestamptz not null,
+    answer     text,
+    answered   timestamptz
+);
+create index challenge_waiting on challenge (node) where answer is null;
+create index challenge_assignment on challenge (assignment);
+
+create table blob (                                -- who may read what: a campaign's blobs are its own
+    campaign   bigint not null,
+    id         text not null,
+    bytes      bigint not null,
+    assignment bigint,                             -- whose token brought it
+    at         timestamptz not null,
+    primary key (campaign, id)
+);
+create index blob_assignment on blob (assignment) where assignment is not null;
+
+create table version (
+    name     text not null,
+    number   integer not null,
+    campaign bigint not null references campaign,
+    manifest bytea not null,                       -- signed by the network
+    rows     bigint not null,
+    at       timestamptz not null,
+    primary key (name, number)
+);
+
+create table epoch (
+    number integer primary key,
+    seed   bytea not null,                         -- secret until it is closed
+    opened timestamptz not null,
+    closes timestamptz not null,
+    closing boolean not null default false,        -- no more verdicts: what was judged is being settled
+    closed timestamptz,
+    head   bytea,                                  -- signed header of its bundle,
+    bundle text                                    -- and the bundle's blob
+);
+
+create table account (
+    name    text primary key,
+    balance bigint not null,
+    check (balance >= 0 or name = 'outside')
+);
+
+create table transfer (
+    id      bigint generated always as identity primary key,
+    event   text not null,
+    about   text not null,
+    entries jsonb not null,
+    at      timestamptz not null,
+    batch   bigint,
+    unique (event, about)
+);
+create index transfer_unlinked on transfer (id) where batch is null;
+
+create table batch (                               -- hash links over transfers, in the order they were settled
+    id     bigint generated always as identity primary key,
+    epoch  integer not null,
+    before text not null,
+    hash   text not null unique,
+    at     timestamptz not null
+);
+
+create table token (
+    hash    text primary key,                      -- of the token; the token itself is nowhere
+    owner   text not null,
+    name    text not null,
+    scopes  text[] not null,
+    made    timestamptz not null
+);
+
+create table event (                               -- what an operator or a page tells: starts, crashes survived, suspensions
+    id       bigint generated always as identity primary key,
+    at       timestamptz not null,
+    campaign bigint,
+    tone     text not null check (tone in ('good', 'warn', 'bad', 'plain')),
+    title    text not null,
+    why      text not null default ''
+);

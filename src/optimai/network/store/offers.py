@@ -1,0 +1,291 @@
+"""What an exchange reads and writes of tasks and assignments: results in, offers out.
+
+Every statement takes the whole batch of exchanges that waited, so the cost of a
+commit is shared. Rows are fenced by their ids alone: with `and state = …` beside the
+id the planner may walk the lease index instead.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+
+from msgspec import Struct
+
+from optimai.core.assignment import Assignment, Role, State
+from optimai.core.clock import Instant
+from optimai.core.ids import AssignmentId, CampaignId, EnvelopeId, NodeId, OwnerId, TaskId, result_id
+from optimai.core.matching import Ready
+from optimai.network.store.sql import Record, Tx
+
+
+class Evidence(Struct, frozen=True):
+    """An envelope that carries something."""
+
+    id: EnvelopeId
+    node: NodeId
+    serial: int
+    body: bytes
+
+
+class Work(Struct, frozen=True, kw_only=True):
+    """A task that stands open, with what an offer of it says."""
+
+    ready: Ready
+    kind: str
+    step: str
+    body: bytes
+    role: Role
+    units: int
+    price: int
+    asked: int
+    campaign: CampaignId
+
+
+class Offered(Struct, frozen=True, kw_only=True):
+    task: TaskId
+    owner: OwnerId
+    node: NodeId
+    serial: int
+    role: Role
+    units: int
+    price: int
+    campaign: CampaignId
+    lease_until: Instant
+
+
+def _assignment(row: Record) -> Assignment:
+    return Assignment(
+        id=row["id"],
+        task=row["task"],
+        owner=row["owner"],
+        node=row["node"],
+        lease_until=row["lease_until"],
+        role=Role(row["role"]),
+        state=State(row["state"]),
+        result=result_id(row["envelope"], row["place"]) if row["envelope"] else None,
+    )
+
+
+async def keep(tx: Tx, evidence: Sequence[Evidence], now: Instant) -> None:
+    await tx.execute(
+        """
+        insert into envelope (id, node, serial, body, at)
+        select id, node, serial, body, $5 from unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[])
+               as new (id, node, serial, body)
+        on conflict (id) do nothing
+        """,
+        [one.id for one in evidence],
+        [one.node for one in evidence],
+        [one.serial for one in evidence],
+        [one.body for one in evidence],
+        now,
+    )
+
+
+async def lock(tx: Tx, ids: Sequence[AssignmentId]) -> dict[AssignmentId, Assignment]:
+    rows = await tx.fetch(
+        """
+        select id, task, owner, node, lease_until, role, state, envelope, place
+          from assignment where id = any($1::bigint[]) for update
+        """,
+        ids,
+    )
+    return {row["id"]: _assignment(row) for row in rows}
+
+
+async def places(tx: Tx, tasks: Sequence[TaskId]) -> dict[TaskId, int]:
+    """How many places stand open at each of these tasks; none where it has its verdict."""
+    rows = await tx.fetch(
+        """
+        select id, case when state = 'open' then places else 0 end as places
+          from task where id = any($1::bigint[]) order by id for update
+        """,
+        tasks,
+    )
+    return {row["id"]: row["places"] for row in rows}
+
+
+async def returned(
+    tx: Tx, results: Sequence[tuple[AssignmentId, EnvelopeId, int]], now: Instant
+) -> None:
+    await tx.execute(
+        """
+        update assignment set state = 'returned', envelope = new.envelope, place = new.place, returned = $4
+          from unnest($1::bigint[], $2::text[], $3::smallint[]) as new (id, envelope, place)
+         where assignment.id = new.id
+        """,
+        [one[0] for one in results],
+        [one[1] for one in results],
+        [one[2] for one in results],
+        now,
+    )
+
+
+async def leave(tx: Tx, ids: Sequence[AssignmentId], state: State, why: Sequence[str]) -> None:
+    """Declined or lapsed: no result, and the place stands open again."""
+    await tx.execute(
+        """
+        update assignment set state = $2, why = new.why
+          from unnest($1::bigint[], $3::text[]) as new (id, why) where assignment.id = new.id
+        """,
+        ids,
+        state.value,
+        why,
+    )
+
+
+async def open_places(tx: Tx, change: Mapping[TaskId, int], now: Instant) -> None:
+    """Add to the open places of tasks (or take, where negative). A task with a verdict wants nobody."""
+    await tx.execute(
+        """
+        update task set places = places + new.change, wanted = $3
+          from unnest($1::bigint[], $2::smallint[]) as new (id, change)
+         where task.id = new.id and task.state = 'open'
+        """,
+        list(change),
+        list(change.values()),
+        now,
+    )
+
+
+async def expired(tx: Tx, now: Instant, limit: int) -> list[Assignment]:
+    rows = await tx.fetch(
+        """
+        select id, task, owner, node, lease_until, role, state, envelope, place from assignment
+         where state = 'offered' and lease_until <= $1 order by lease_until limit $2 for update skip locked
+        """,
+        now,
+        limit,
+    )
+    return [_assignment(row) for row in rows]
+
+
+_READY = """
+    select task.id, task.kind, task.places, task.pinned, task.body, task.audit, task.role, task.units,
+           task.asked, step.path, step.price, step.campaign, split_part(task.kind, '+', 1) as name
+"""
+
+
+async def ready(tx: Tx, kinds: Sequence[str], nodes: Sequence[NodeId], most: int) -> list[Work]:
+    """Tasks that want somebody, most urgent first: up to `most` of each kind, and those pinned to these nodes."""
+    rows = await tx.fetch(
+        _READY
+        + """
+          from (select open.* from unnest($1::text[]) as wanted (kind)
+                 cross join lateral (
+                       select * from task
+                        where task.kind = wanted.kind and places > 0 and state = 'open' and pinned is null
+                        order by rank, id limit $3 for update skip locked) as open
+                 union all
+                select * from (select * from task
+                                where pinned = any($2::text[]) and places > 0 and state = 'open'
+                                  for update skip locked) as pinned) as task
+          join step on step.id = task.step
+         order by task.rank, task.id
+        """,
+        kinds,
+        nodes,
+        most,
+    )
+    return [_work(row) for row in rows]
+
+
+async def ready_for(tx: Tx, kinds: Sequence[str], owner: OwnerId, most: int) -> list[Work]:
+    """The same for one owner who has tried everything at the front."""
+    rows = await tx.fetch(
+        _READY
+        + """
+          from (select * from task
+                 where kind = any($1::text[]) and places > 0 and state = 'open' and pinned is null
+                   and not exists (select from assignment
+                                    where assignment.task = task.id and owner = $2
+                                      and assignment.state not in ('declined', 'lapsed'))
+                 order by rank, id limit $3 for update skip locked) as task
+          join step on step.id = task.step
+         order by task.rank, task.id
+        """,
+        kinds,
+        owner,
+        most,
+    )
+    return [_work(row) for row in rows]
+
+
+def _work(row: Record) -> Work:
+    role = Role(row["role"])
+    return Work(
+        ready=Ready(
+            row["id"], row["kind"], row["places"], row["price"] * row["units"], row["campaign"], row["pinned"]
+        ),
+        kind=row["name"],
+        step=row["path"],
+        body=row["audit"] if role is Role.AUDIT else row["body"],
+        role=role,
+        units=row["units"],
+        price=row["price"],
+        asked=row["asked"],
+        campaign=row["campaign"],
+    )
+
+
+async def tried(tx: Tx, tasks: Sequence[TaskId], owners: Sequence[OwnerId]) -> dict[TaskId, Set[OwnerId]]:
+    rows = await tx.fetch(
+        """
+        select task, array_agg(owner) as owners from assignment
+         where task = any($1::bigint[]) and owner = any($2::text[]) and state not in ('declined', 'lapsed')
+         group by task
+        """,
+        tasks,
+        owners,
+    )
+    return {row["task"]: frozenset(row["owners"]) for row in rows}
+
+
+async def offer(tx: Tx, offers: Sequence[Offered], now: Instant) -> dict[tuple[TaskId, OwnerId], AssignmentId]:
+    """Write assignments and what is set aside for each; the ledger is moved by whoever calls."""
+    rows = await tx.fetch(
+        """
+        with new as (
+             select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::integer[],
+                                  $7::bigint[], $8::bigint[], $9::timestamptz[])
+                    as new (task, owner, node, serial, role, units, price, campaign, lease_until)),
+        taken as (
+             update task set places = places - counted.n, asked = asked + counted.n
+               from (select task, count(*)::smallint as n from new group by task) as counted
+              where task.id = counted.task),
+        made as (
+             insert into assignment (task, owner, node, role, state, price, units, offered, offered_in, lease_until)
+             select task, owner, node, role, 'offered', price, units, $10, serial, lease_until from new
+             returning id, task, owner, price * units as amount),
+        set_aside as (
+             insert into earning (assignment, campaign, owner, amount, state, at)
+             select made.id, new.campaign, made.owner, made.amount, 'reserved', $10
+               from made join new using (task, owner)
+              where made.amount > 0)
+        select id, task, owner from made
+        """,
+        [one.task for one in offers],
+        [one.owner for one in offers],
+        [one.node for one in offers],
+        [one.serial for one in offers],
+        [one.role.value for one in offers],
+        [one.units for one in offers],
+        [one.price for one in offers],
+        [one.campaign for one in offers],
+        [one.lease_until for one in offers],
+        now,
+    )
+    return {(row["task"], row["owner"]): row["id"] for row in rows}
+
+
+async def offered_in(tx: Tx, node: NodeId, serial: int) -> list[Record]:
+    """What an exchange offered, for the node that never got its reply."""
+    return await tx.fetch(
+        """
+        select assignment.id, split_part(task.kind, '+', 1) as kind, step.path, assignment.role, assignment.units,
+               assignment.price, assignment.lease_until,
+               case when assignment.role = 'audit' then task.audit else task.body end as body
+          from assignment join task on task.id = assignment.task join step on step.id = task.step
+         where assignment.node = $1 and assignment.state = 'offered' and offered_in = $2
+        """,
+        node,
+        serial,
+    )

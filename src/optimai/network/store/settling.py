@@ -1,0 +1,36 @@
+"""What settle reads: tasks whose last verdict has not moved its money yet."""
+
+from collections.abc import Sequence
+
+from optimai.core.ids import TaskId
+from optimai.network.store.sql import Record, Tx
+
+
+async def lock_unsettled(tx: Tx, limit: int) -> list[TaskId]:
+    """Marks them settled in this very transaction: it moves their money, or nothing happened."""
+    rows = await tx.fetch(
+        """
+        update task set settled = true where id in (
+               select id from task where not settled and state = 'closed' order by id limit $1
+                  for update skip locked)
+        returning id
+        """,
+        limit,
+    )
+    return sorted(row["id"] for row in rows)
+
+
+async def judged(tx: Tx, tasks: Sequence[TaskId]) -> list[Record]:
+    return await tx.fetch(
+        """
+        select assignment.id, assignment.owner, assignment.held, assignment.price, assignment.why, step.campaign,
+               step.appeal, verdict.at as judged, verdict.reason
+          from assignment
+          join task on task.id = assignment.task
+          join step on step.id = task.step
+          join verdict on verdict.id = task.verdict
+         where task.id = any($1::bigint[]) and assignment.state in ('accepted', 'rejected')
+         order by assignment.id
+        """,
+        tasks,
+    )

@@ -1,0 +1,192 @@
+"""A network in virtual time: the real exchange and the real stages, with simulated nodes.
+
+Nothing waits. The world runs its stages until they find nothing to do, then jumps to
+the next moment at which something is due: a node wakes, a lease ends, an earning is
+freed, an epoch closes. The order of everything follows from the seed, so a run can be
+repeated to the last row. Only the machines are simulated: envelopes are signed and
+verified, rows are real, and PostgreSQL is real.
+"""
+
+import heapq
+import itertools
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+from nacl.signing import SigningKey
+
+from optimai.core.chance import Seed, below
+from optimai.core.clock import Instant
+from optimai.core.errors import OptimaiError
+from optimai.core.ids import NodeId, OwnerId, fingerprint
+from optimai.kinds import catalog
+from optimai.network import door, exchange, stages
+from optimai.network.store import due
+from optimai.network.store.sql import Database, Tx
+from optimai.sim.doing import Doing
+from optimai.wire import envelope
+from optimai.wire.exchange import EXCHANGE, Ask, Done, Enrol, Met, Offer, Reply, Request, Signed, ask_hash
+
+SOON = timedelta(seconds=1)
+QUIET = 200  # rounds of stages after which something must be wrong
+
+
+class Node:
+    """A simulated machine: what it has in hand, what is done and not yet acknowledged, and its habits."""
+
+    def __init__(self, name: str, doing: Doing, key: SigningKey, owner: SigningKey, room: int = 2) -> None:
+        self.name = name
+        self.doing = doing
+        self.key = key
+        self.owner_key = owner
+        self.room = room
+        self.serial = 0
+        self.up = True
+        self.reachable = True
+        self.in_hand: dict[int, tuple[Offer, Instant, Done]] = {}  # assignment -> offer, ready at, result
+        self.met: list[Met] = []
+        self.unsent: bytes | None = None  # an exchange whose reply never came
+        self.refused: list[str] = []
+
+    @property
+    def id(self) -> NodeId:
+        return NodeId(fingerprint(bytes(self.key.verify_key)))
+
+    @property
+    def owner(self) -> OwnerId:
+        return OwnerId(fingerprint(bytes(self.owner_key.verify_key)))
+
+
+class World:
+    def __init__(self, database: Database, start: Instant, seed: int = 0) -> None:
+        self.now = start
+        self.seed = Seed(seed.to_bytes(32))
+        self.database = database
+        database.clock = self._clock
+        self.nodes: list[Node] = []
+        self._wakes: list[tuple[Instant, int, Node]] = []
+        self._count = itertools.count()
+        self._draws = itertools.count()
+        self._due = start  # when a stage next has something to do, as far as is known
+
+    async def _clock(self, tx: Tx) -> Instant:
+        return self.now
+
+    def chance(self, bound: int) -> int:
+        """The next draw of this world, in [0, bound)."""
+        return below(self.seed, bound, "world", next(self._draws))
+
+    async def join(self, name: str, doing: Doing, *, owner: SigningKey | None = None, room: int = 2) -> Node:
+        """Enrol a node with keys of its own (from its name, so that a run can be repeated)."""
+        key = SigningKey(Seed(name.encode().ljust(32, b"\0")[:32]))
+        node = Node(name, doing, key, owner or SigningKey(b"owner of " + name.encode().ljust(23, b"\0")[:23]), room)
+        payload = Enrol(
+            network=self.database.network.id,
+            owner_key=bytes(node.owner_key.verify_key),
+            node_key=bytes(key.verify_key),
+            name=name,
+            simulated=True,
+        )
+        signed = envelope.sign("application/vnd.optimai.enrol+json", msgspec.json.encode(payload), node.owner_key, key)
+        await door.enrol(self.database, envelope.write(signed))
+        self.nodes.append(node)
+        self._wake(node, self.now)
+        return node
+
+    def _wake(self, node: Node, at: Instant) -> None:
+        heapq.heappush(self._wakes, (at, next(self._count), node))
+
+    async def run(self, until: Callable[[], bool] | None = None, *, to: Instant) -> None:
+        """Until `until` holds, or the virtual moment `to`."""
+        await self.quiet()
+        while self.now < to and not (until and until()):
+            news = False
+            while self._wakes and self._wakes[0][0] <= self.now:
+                news |= await self._exchange(heapq.heappop(self._wakes)[2])
+            if news or self.now >= self._due:
+                await self.quiet()
+            wake = self._wakes[0][0] if self._wakes else to
+            self.now = Instant(max(self.now + timedelta(milliseconds=1), min(wake, self._due, to)))
+
+    async def quiet(self) -> None:
+        """Run the stages until none finds anything to do."""
+        for _ in range(QUIET):
+            if not sum([await stages.run(self.database, stage) for stage in stages.STAGES]):
+                async with self.database.begin() as (tx, now):
+                    self._due = min(await due.moments(tx, now), default=Instant(now + timedelta(hours=1)))
+                return
+        raise RuntimeError(f"the stages never come to rest at {self.now}")
+
+    async def _exchange(self, node: Node) -> bool:
+        """Whether it changed anything that a stage might act on."""
+        if not node.up:
+            return False
+        if not node.reachable:
+            self._wake(node, Instant(self.now + 30 * SOON))
+            return False
+        reply = await self._send(node, node.unsent or self._request(node))
+        node.unsent = None
+        for assignment in reply.taken:
+            node.in_hand.pop(assignment, None)
+        for refusal in reply.refused:
+            node.in_hand.pop(refusal.assignment, None)
+            node.refused.append(refusal.code)
+        for offer in reply.offers:
+            await self._take(node, offer)
+        for asked in reply.challenges:
+            if digest := await node.doing.meet(asked, self.database.blobs):
+                node.met.append(Met(asked.id, digest))
+        self._wake(node, self._when(node, reply))
+        if reply.offers:  # their leases may end before anything else does
+            self._due = min(self._due, *(offer.lease_until for offer in reply.offers))
+        return bool(reply.taken or reply.challenges)
+
+    def _request(self, node: Node) -> bytes:
+        done = [one for _, at, one in node.in_hand.values() if at <= self.now]
+        ask = msgspec.json.encode(
+            Ask(
+                room=max(0, node.room - (len(node.in_hand) - len(done))),
+                kinds={name: catalog.load(name).hash for name in node.doing.kinds},
+                engine=node.doing.engine,
+            )
+        ).decode()
+        node.serial += 1
+        payload = Signed(
+            network=self.database.network.id,
+            node=node.id,
+            serial=node.serial,
+            ask=ask_hash(ask),
+            results=tuple(done),
+            answers=tuple(node.met),
+        )
+        node.met = []
+        signed = envelope.sign(EXCHANGE, msgspec.json.encode(payload), node.key)
+        return msgspec.json.encode(Request(signed, ask))
+
+    async def _send(self, node: Node, request: bytes) -> Reply:
+        async with self.database.begin() as (tx, now):
+            incoming = await door.read(tx, request)
+            [reply] = await exchange.handle(tx, now, [incoming])
+        if isinstance(reply, OptimaiError):
+            raise reply
+        return reply
+
+    async def _take(self, node: Node, offer: Offer) -> None:
+        took, result = await node.doing.do(offer, self)
+        node.in_hand[offer.assignment] = (offer, Instant(self.now + took), result)
+
+    def _when(self, node: Node, reply: Reply) -> Instant:
+        ready = [at for _, at, _ in node.in_hand.values()]
+        idle = Instant(self.now + max(SOON, node.doing.patience))
+        return min([idle, *ready]) if len(node.in_hand) < node.room else min(ready, default=idle)
+
+    # What can happen to nodes.
+
+    def crash(self, node: Node) -> None:
+        """Gone, with all that it had in hand."""
+        node.up = False
+        node.in_hand.clear()
+
+    def revive(self, node: Node) -> None:
+        node.up = True
+        self._wake(node, self.now)

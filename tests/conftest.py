@@ -1,0 +1,48 @@
+"""One real PostgreSQL for a test session, a fresh database for each test that asks for one."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from nacl.signing import SigningKey
+
+from optimai.blobs.memory import MemoryBlobs
+from optimai.kinds import catalog
+from optimai.network.identity import Identity
+from optimai.network.store import postgres
+from optimai.network.store.sql import Database
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="optimai-pg-"))
+    try:
+        yield postgres.start(folder)
+    finally:
+        postgres.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def dsn(server: str) -> AsyncIterator[str]:
+    """Of an empty database."""
+    admin = await asyncpg.connect(server)
+    name = f"test_{await admin.fetchval('select count(*) from pg_database')}_{id(admin)}"
+    await admin.execute(f"create database {name}")
+    base, _, query = server.partition("?")
+    yield f"{base.rsplit('/', 1)[0]}/{name}?{query}"
+    await admin.execute(f"drop database {name} with (force)")
+    await admin.close()
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    """A private network, migrated, with blobs in memory."""
+    network = Identity(key=SigningKey(b"n" * 32), name="test", private=True)
+    database = await Database.connect(dsn, MemoryBlobs(), network)
+    await database.migrate(catalog.tables())
+    yield database
+    await database.close()
