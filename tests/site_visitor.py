@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.parse import urldefrag, urljoin
 
 from aiohttp import ClientPayloadError, ClientSession, TCPConnector, abc
@@ -15,7 +16,7 @@ from optimai.core.clock import instant
 from optimai.sim.site import Site, serve
 
 DOCS = Path(__file__).parents[1] / "examples/docs"
-KNOWN = [json.decode(line)["path"] for line in (DOCS / "known.jsonl").read_bytes().splitlines()]
+KNOWN = [urlsplit(json.decode(line)["url"]).path for line in (DOCS / "known.jsonl").read_bytes().splitlines()]
 LATER = instant(2026, 5, 4, 12, 30)
 
 

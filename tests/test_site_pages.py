@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from msgspec import json
@@ -17,7 +18,7 @@ DOCS = Path(__file__).parents[1] / "examples/docs"
 
 def lines(name: str) -> dict[str, str]:
     rows = [json.decode(line) for line in (DOCS / name).read_bytes().splitlines()]
-    return {row["path"]: row["topic"] for row in rows}
+    return {urlsplit(row["url"]).path: row["answer"] for row in rows}
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,10 @@ from itertools import cycle
 from pathlib import Path
 from posixpath import dirname, join, normpath
 
+from optimai.sim.site.pages import Pages, publish
+
+HOSTS = 8  # as examples/docs.yaml has it
+
 TOPICS = {
     # How a program calls SQLite: functions, objects, constants.
     "api": """
@@ -125,8 +129,9 @@ def evenly(topics: dict[str, str], allowed: list[str]) -> list[str]:
     raise AssertionError("a cycle has no end")
 
 
-def write_lines(file: Path, paths: list[str], topics: dict[str, str]) -> None:
-    file.write_text("".join(json.dumps({"path": path, "topic": topics[path]}) + "\n" for path in paths))
+def write_lines(file: Path, paths: list[str], topics: dict[str, str], site: Pages) -> None:
+    rows = [{"url": site.url(path), "answer": topics[path]} for path in paths]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def main(source: Path, target: Path) -> None:
@@ -140,8 +145,9 @@ def main(source: Path, target: Path) -> None:
         copy = target / "site" / path[1:]
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / path[1:], copy)
-    write_lines(target / "topics.jsonl", list(pages), topics)
-    write_lines(target / "known.jsonl", evenly(topics, clear(pages)), topics)
+    site = publish(target / "site", HOSTS, 80)
+    write_lines(target / "topics.jsonl", list(pages), topics, site)
+    write_lines(target / "known.jsonl", evenly(topics, clear(pages)), topics, site)
     size = sum(file.stat().st_size for file in target.joinpath("site").rglob("*.html"))
     print(f"{len(pages)} pages, {size:,} bytes: {dict(Counter(topics.values()))}")
 

@@ -27,7 +27,8 @@ class Pages(Struct, frozen=True):
     mirrored: frozenset[str]  # paths that MIRROR.at answers as well
 
     def url(self, path: str, host: int | None = None) -> str:
-        return f"http://docs-{host or self.home(path)}.localhost:{self.port}{path}"
+        port = "" if self.port == 80 else f":{self.port}"
+        return f"http://docs-{host or self.home(path)}.localhost{port}{path}"
 
     def home(self, path: str) -> int:
         """A path without a page has a home too: each dead link is one URL, not one for each host."""

@@ -35,12 +35,14 @@ async def serve(
     *,
     hosts: int = 8,
     port: int = 0,
+    named: bool = False,
     steady: Collection[str] = (),
     clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[Site]:
     """The site of the folder, until the block ends. Port 0 takes any; `steady` pages never change.
 
-    Without a clock, hits carry the event loop's seconds.
+    `named`: its URLs carry no port, and whoever visits must be told where the names lead, as by the table of
+    a node's operator; so a dataset of the site looks the same whatever the port. Without a clock, hits carry the event loop's seconds.
     """
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -53,7 +55,8 @@ async def serve(
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
-        site = Site(publish(folder, hosts, runner.addresses[0][1]), steady)
+        listens = runner.addresses[0][1]
+        site = Site(publish(folder, hosts, 80 if named else listens), steady, listens)
         yield site
     finally:
         await runner.cleanup()

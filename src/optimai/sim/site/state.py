@@ -36,8 +36,10 @@ class Edition(Struct, frozen=True):
 
 
 class Site:
-    def __init__(self, pages: Pages, steady: Collection[str] = ()) -> None:
+    def __init__(self, pages: Pages, steady: Collection[str] = (), port: int = 0) -> None:
+        """`port` is the one it listens on, where its URLs name another."""
         self.pages = pages
+        self.port = port or pages.port
         self.steady = frozenset(steady)
         self.hits: list[Hit] = []
         self.spent: set[str] = set()  # pages whose fault of one time is over
@@ -52,7 +54,7 @@ class Site:
 
     @property
     def control(self) -> str:
-        return f"http://127.0.0.1:{self.pages.port}/_control"
+        return f"http://127.0.0.1:{self.port}/_control"
 
     def change(self, share: float, now: Instant) -> list[str]:
         """Switch about that share of the pages that can change to their second edition; return their paths.

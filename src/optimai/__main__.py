@@ -1,0 +1,3 @@
+from optimai.cli import main
+
+main()

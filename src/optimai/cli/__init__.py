@@ -1,0 +1,31 @@
+"""The command line: `optimai COMMAND`. Each command lives in a module of its own, loaded when it is called."""
+
+import sys
+
+from cyclopts import App
+
+from optimai.core.errors import OptimaiError
+
+app = App(
+    name="optimai",
+    help="An open network that turns idle machines, browsers and people into one AI data factory.",
+    version_flags=["--version"],
+)
+app.command("optimai.cli.run:run")
+app.command("optimai.cli.get:get")
+app.command("optimai.cli.verify:verify")
+app.command("optimai.cli.up:up")
+app.command("optimai.cli.join:join")
+app.command("optimai.cli.join:pause")
+app.command("optimai.cli.join:resume")
+
+
+def main() -> None:
+    """Whatever is wrong is one sentence that says what to do; a traceback is a defect of ours."""
+    try:
+        app()
+    except OptimaiError as fault:
+        print(f"{fault.code}: {fault}", file=sys.stderr)
+        sys.exit(1 if fault.fault == "ours" else 2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,96 @@
+"""A private network for one campaign file, in one process tree: what `run` and the demo start.
+
+Its coordinator, one local node, and where the file is an example's also its site and
+its simulated people. All of it are the same programs that a network of others runs;
+nothing here takes a shorter way.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from optimai.cli import connect
+from optimai.cli.children import Child, Children
+from optimai.client.campaign_file import Written
+from optimai.client.network import Client
+from optimai.core.money import opi
+
+PEOPLE = 8
+
+
+class Private:
+    """The processes around a campaign. `start_…` each starts one thing and returns when it answers."""
+
+    def __init__(self, written: Written, home: Path, children: Children) -> None:
+        self.written = written
+        self.campaign = written.campaign
+        self.home = home
+        self.children = children
+        self.url = ""
+        self.invite = ""
+        self.hosts: Mapping[str, str] = {}  # the example's site: where its names lead
+        self.control = ""  # of the example's site
+
+    async def start_coordinator(self, port: int = 0) -> Child:
+        seconds = int(self.campaign.private.epoch.total_seconds())
+        self.url, child = await connect.start(
+            self.children, self.home, "--epoch", f"{seconds}s", "--seal", "1s", port=port
+        )
+        self.invite = msgspec.json.decode((self.home / "coordinator.json").read_bytes())["invite"]
+        return child
+
+    async def start_site(self) -> None:
+        """Serve the example's pages under their hosts' names, which only nodes told so will find."""
+        about = self.campaign.private
+        if about.site is None:
+            return
+        arguments = ["optimai.sim.site", str(self.written.beside(about.site)), "--hosts", str(about.hosts), "--named"]
+        for known in self.written.files.values():
+            arguments += ["--steady", str(known)]
+        child = await self.children.start("site", *arguments)
+        _, address = await child.says(2)
+        self.control = f"http://{address}/_control"
+        self.hosts = {f"docs-{number}.localhost:80": address for number in range(1, about.hosts + 1)}
+
+    async def start_node(self, name: str, *, kinds: Sequence[str] = ()) -> Child:
+        arguments = ["optimai", "join", self.invite, "--home", str(self.home / "nodes" / name), "--name", name]
+        for kind in kinds:
+            arguments += ["--kinds", kind]
+        for host, address in self.hosts.items():
+            arguments += ["--allow", f"{host}={address}"]
+        child = await self.children.start(name, *arguments)
+        await child.says(1)
+        return child
+
+    async def start_players(self, name: str, players: Sequence[tuple[str, str]]) -> Child:
+        """Simulated nodes in one process: (name, habit) each."""
+        label = next((step for step in self.campaign.steps if step.kind == "label"), None)
+        people = self.campaign.private.people
+        cast = {
+            "invite": self.invite,
+            "folder": str(self.home / "nodes"),
+            "players": [{"name": one, "habit": habit} for one, habit in players],
+            "choices": label.options["choices"] if label else [],
+            "knows": str(self.written.beside(people)) if people else "",
+            "known": str(self.written.files.get(f"{label.name}.known", "")) if label else "",
+            "site": str(self.written.beside(self.campaign.private.site)) if self.campaign.private.site else "",
+            "hosts": dict(self.hosts),
+        }
+        path = self.home / f"{name}.json"
+        path.write_bytes(msgspec.json.encode(cast))
+        child = await self.children.start(name, "optimai.sim.players", str(path))
+        await child.says(1)
+        return child
+
+    async def start_people(self) -> None:
+        if self.campaign.people == "simulated":
+            await self.start_players("people", [(f"simulated-person-{n}", "person") for n in range(1, PEOPLE + 1)])
+
+    async def fund(self, client: Client) -> None:
+        """In a network of your own you are the one who says what is on your account."""
+        before = len(await client.get("/v1/campaigns", list[dict[str, object]]))
+        await client.deposit(opi(self.campaign.budget).replace(",", ""), f"{self.campaign.name}, campaign {before + 1}")
+
+    def client(self) -> Client:
+        return Client(self.url, (self.home / "admin.token").read_text().strip())

@@ -1,0 +1,44 @@
+"""`optimai up`: a coordinator, until it is told to stop."""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from optimai.cli import settings
+from optimai.core.errors import Missing
+
+
+def up(
+    *,
+    home: Annotated[Path | None, Parameter(help="Its folder (default: OPTIMAI_HOME/network).")] = None,
+    host: str = "127.0.0.1",
+    port: int = 8700,
+    url: Annotated[str, Parameter(help="How others reach it, where that is not HOST:PORT.")] = "",
+    database: Annotated[str, Parameter(help="A PostgreSQL DSN (default: embedded, in the folder).")] = "",
+    name: str = "optimai",
+    public: Annotated[bool, Parameter(help="Others may join whom you do not know.", negative="")] = False,
+    epoch: Annotated[str, Parameter(help="How often pay is closed and shown, for a new network.")] = "1h",
+    seal: Annotated[str, Parameter(help="How long a finished row waits for others at most.")] = "30s",
+) -> None:
+    """Run a network's coordinator. Prints an invite for nodes."""
+    try:
+        import asyncpg  # noqa: F401
+        import litestar  # noqa: F401
+    except ImportError:
+        raise Missing("A coordinator", "coordinator") from None
+    from optimai.cli.coordinator import serve
+    from optimai.core.period import parse_period
+    from optimai.network.home import Home, Numbers
+
+    numbers = Numbers(
+        name=name,
+        private=not public,
+        epoch_seconds=int(parse_period(epoch).total_seconds()),
+        seal_seconds=parse_period(seal).total_seconds(),
+    )
+    folder = home or settings.home() / "network"
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve(Home(folder), numbers, host, port, url, database))

@@ -1,0 +1,75 @@
+"""Shows a campaign while it runs: a line for each step, who works, where the money is."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from optimai.client.network import Client
+from optimai.core.errors import Unreachable
+from optimai.core.money import opi
+
+Facts = Mapping[str, Any]
+EVERY = 0.5  # seconds
+STYLES = {"flows": "cyan", "sealed": "green", "waits": "dim", "stopped": "red"}
+
+
+async def facts(network: Client, name: str) -> Facts:
+    return await network.get(f"/v1/campaigns/{name}", dict[str, Any])
+
+
+async def until_done(network: Client, name: str, out: Console) -> Facts:
+    """Until the campaign has ended; what is told of it last. A coordinator that is away is waited for."""
+    last: Facts | None = None
+    with Live(console=out, refresh_per_second=4, transient=True) as live:
+        while True:
+            try:
+                last = await facts(network, name)
+            except Unreachable as fault:
+                live.update(Text(str(fault), style="yellow"))
+            else:
+                live.update(table(last))
+                if last["state"] != "running":
+                    return last
+            await asyncio.sleep(EVERY)
+
+
+def table(campaign: Facts) -> Group:
+    steps = Table(box=None, pad_edge=False, header_style="dim")
+    for name, justify in (("step", "left"), ("rows", "right"), ("/s", "right"), ("tasks", "right"), ("", "left")):
+        steps.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for step in campaign["steps"]:
+        if step["kind"] is None:
+            continue
+        style = STYLES[step["state"]]
+        told = f"waits for {step['waits_for']}" if step["waits_for"] else _told(step)
+        steps.add_row(
+            f"[b]{step['name']}[/b] [dim]{step['kind']}[/dim]",
+            f"{step['rows'] if step['makes_rows'] else step['done']:,}",
+            f"{step['per_second']:.1f}" if step["state"] == "flows" else "",
+            f"{step['closed']:,}/{step['closed'] + step['open']:,}",
+            f"[{style}]{told}[/]",
+        )
+    return Group(steps, Text(""), money(campaign))
+
+
+def _told(step: Mapping[str, Any]) -> str:
+    checked = f", {step['audited']:,} of {step['drawn']:,} tasks checked by another" if step["audited"] else ""
+    return f"{step['state']}{checked}"
+
+
+def money(campaign: Facts) -> Text:
+    at = campaign["money"]
+    parts = [
+        (at["available"], "paid"),
+        (at["pending"], "pending"),
+        (at["reserved"], "reserved"),
+        (at["escrow"], "in escrow"),
+        (at["returned"], "returned"),
+    ]
+    told = " · ".join(f"{opi(nano)} {what}" for nano, what in parts if nano)
+    return Text.from_markup(f"[dim]{opi(at['budget'])} OPI:[/dim] {told}")

@@ -1,0 +1,108 @@
+"""What a requester's program imports: a network behind a URL and a token.
+
+    async with Client(url, token) as network:
+        await network.submit(raw)
+        manifest = await network.version("docs", 1)
+
+Errors of the network come out as the same sentences with the same codes.
+"""
+
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+from nacl.signing import VerifyKey
+
+from optimai.core.errors import BadSignature, OptimaiError, Unreachable
+from optimai.core.ids import BlobId, NetworkId, blob_id, fingerprint
+from optimai.core.version import VERSION, Version
+from optimai.wire import envelope
+from optimai.wire.envelope import Envelope
+from optimai.wire.exchange import NETWORK, Network
+
+T = TypeVar("T")
+
+
+class Refused(OptimaiError):
+    """What the network answered, in its own words."""
+
+    def __init__(self, status: int, code: str, message: str, fault: Any = "theirs") -> None:
+        super().__init__(message)
+        self.status, self.code, self.fault = status, code, fault  # type: ignore[misc]
+
+
+class Client:
+    def __init__(self, url: str, token: str = "", *, seconds: float = 60) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._seconds = seconds
+        self._key: bytes | None = None
+
+    async def __aenter__(self) -> "Client":
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._seconds),
+            headers={"authorization": f"Bearer {self._token}"} if self._token else {},
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        """Raises Refused with the network's own words, Unreachable."""
+        try:
+            async with self._session.request(method, self.url + path, data=body) as answer:
+                data = await answer.read()
+                if answer.status >= 400:
+                    raise _refused(answer.status, data)
+                return data
+        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            raise Unreachable(self.url, str(fault) or type(fault).__name__) from None
+
+    async def get(self, path: str, kind: type[T]) -> T:
+        return msgspec.json.decode(await self.call("GET", path), type=kind)
+
+    async def submit(self, raw: dict[str, Any]) -> int:
+        """Send a campaign; its number."""
+        answer = msgspec.json.decode(await self.call("POST", "/v1/campaigns", msgspec.json.encode(raw)))
+        return int(answer["campaign"])
+
+    async def deposit(self, amount: str, reference: str) -> int:
+        """Nano-OPI on the account afterwards. For operators; the same reference counts once."""
+        said = msgspec.json.encode({"amount": amount, "reference": reference})
+        return int(msgspec.json.decode(await self.call("POST", "/v1/deposits", said))["available_nopi"])
+
+    async def network(self, expected: NetworkId | None = None) -> Network:
+        """Who it is. Raises BadSignature where its key is not the one of `expected`."""
+        said = envelope.read(await self.call("GET", "/network"))
+        here = msgspec.json.decode(said.payload, type=Network)
+        envelope.verify(said, NETWORK, here.key)
+        if fingerprint(here.key) != (expected or here.network):
+            raise BadSignature(fingerprint(here.key))
+        self._key = bytes(VerifyKey(here.key))
+        return here
+
+    async def version(self, name: str, number: int = 0) -> Version:
+        """The manifest, if the network signed it; number 0 is the newest."""
+        signed = envelope.read(await self.call("GET", f"/v1/versions/{name}/{number}"))
+        envelope.verify(signed, VERSION, (await self.network()).key)
+        return msgspec.json.decode(signed.payload, type=Version)
+
+    async def blob(self, blob: BlobId) -> bytes:
+        data = await self.call("GET", f"/blobs/{blob}")
+        if blob_id(data) != blob:
+            raise Unreachable(f"Blob {blob[:12]}", "its bytes came damaged")
+        return data
+
+    async def epoch(self, number: int = 0) -> tuple[Envelope, bytes]:
+        """Head and bundle of a closed epoch; number 0 is the newest."""
+        head = envelope.read(await self.call("GET", f"/v1/epochs/{number}/head"))
+        return head, await self.call("GET", f"/v1/epochs/{number}/bundle")
+
+
+def _refused(status: int, data: bytes) -> Refused:
+    try:
+        said = msgspec.json.decode(data, type=dict[str, Any])
+        return Refused(status, str(said["code"]), str(said["message"]), said["fault"])
+    except (msgspec.DecodeError, KeyError):
+        return Refused(status, "http", f"The network answered {status}: {data[:200]!r}", "ours")
