@@ -14,10 +14,17 @@ app = App(
 app.command("optimai.cli.run:run")
 app.command("optimai.cli.get:get")
 app.command("optimai.cli.verify:verify")
+app.command("optimai.cli.show:status")
+app.command("optimai.cli.show:trace")
+app.command("optimai.cli.show:pay")
+app.command("optimai.cli.demo:demo")
 app.command("optimai.cli.up:up")
 app.command("optimai.cli.join:join")
 app.command("optimai.cli.join:pause")
 app.command("optimai.cli.join:resume")
+node = App(name="node", help="This machine as a node.")
+node.command("optimai.cli.show:node_status", name="status")
+app.command(node)
 
 
 def main() -> None:

@@ -37,7 +37,8 @@ class _Strict(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
-            raise BadCampaign(_line(self.peek_event()), "aliases are not allowed", "Write the value again")
+            here = self.get_event()  # type: ignore[no-untyped-call]
+            raise BadCampaign(_line(here), "aliases are not allowed", "Write the value again")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -61,9 +62,11 @@ def read(path: Path) -> Written:
         raise BadCampaign(str(path), f"it is larger than {MOST_BYTES:,} bytes", "Give inputs as a dataset")
     try:
         raw = yaml.load(path.read_text(), Loader=_Strict)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as fault:
+        where = f"line {fault.problem_mark.line + 1}" if fault.problem_mark else str(path)
+        raise BadCampaign(where, fault.problem or str(fault), "Write it as YAML") from None
     except yaml.YAMLError as fault:
-        where = f"line {fault.problem_mark.line + 1}" if getattr(fault, "problem_mark", None) else str(path)
-        raise BadCampaign(where, str(getattr(fault, "problem", fault)), "Write it as YAML") from None
+        raise BadCampaign(str(path), str(fault), "Write it as YAML") from None
     if not isinstance(raw, dict):
         raise BadCampaign(str(path), "it is not a mapping", "Begin with `campaign: NAME`")
     files: dict[str, Path] = {}

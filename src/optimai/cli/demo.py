@@ -1,0 +1,170 @@
+"""`optimai demo`: the whole road on this machine, with liars, crashes and a bill at its end.
+
+A real documentation site, served here, goes through all five kinds of work. Among the
+nodes are a slow one, one that is killed, and three that cheat; the site changes while
+it is crawled, and the coordinator is killed too. Nothing is scripted about who is
+caught: the ordinary road does it, and every claim of the summary is then looked up in
+the database, the bundles and the files.
+"""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import aiohttp
+import msgspec
+from cyclopts import Parameter
+from msgspec import Struct
+from rich.console import Console
+from rich.live import Live
+
+from optimai.cli import demo_checks, demo_summary, watch
+from optimai.cli.children import Child, Children
+from optimai.cli.demo_checks import Report, Story
+from optimai.cli.private import Private
+from optimai.cli.watch import Facts
+from optimai.client.campaign_file import read
+from optimai.client.get import get
+from optimai.client.network import Client
+from optimai.core.errors import Unreachable
+
+EXAMPLE = Path("examples/docs.yaml")
+HONEST = ("birch", "cedar", "alder")
+KILLED = "maple"
+PLAYERS = (("oak", "slow"), ("fern", "fabricator"))
+LATE = (("reed", "replayer"),)
+PEOPLE = (*((f"simulated-person-{n}", "person") for n in range(1, 9)), ("tattler", "tattler"), ("moss", "copier"))
+CHANGE_AT, KILL_AT, CRASH_AT = 50, 90, 130  # pages fetched
+CHANGED = 0.45  # share of the pages that can change
+
+
+class _Moment(Struct):
+    """What has been done to the network so far."""
+
+    changed: bool = False
+    killed: bool = False
+    crashed: bool = False
+    back_after: float = 0.0
+
+
+def demo(
+    *,
+    keep: Annotated[bool, Parameter(help="Leave the web page up, until Ctrl-C.", negative="")] = False,
+    into: Path = Path("out/demo"),
+    port: int = 0,
+) -> None:
+    """Run the whole road on this machine, step by step, with liars and crashes. Status 0 if every claim holds."""
+    report = asyncio.run(_demo(keep, into, port))
+    sys.exit(0 if report.ok else 1)
+
+
+async def _demo(keep: bool, into: Path, port: int) -> Report:
+    out = Console(highlight=False)
+    if into.exists():
+        shutil.rmtree(into)
+    began = monotonic()
+    written = read(EXAMPLE)
+    async with Children(into / "logs") as children:
+        private = Private(written, into / "network", children)
+        with out.status("starting a coordinator, a web site, five machines, ten simulated people"):
+            coordinator = await private.start_coordinator(port)
+            await private.start_site()
+            nodes = [await private.start_node(name) for name in (*HONEST, KILLED)]
+            await private.start_players("players", PLAYERS)
+            await private.start_players("people", PEOPLE)
+        out.print(f"Watch it at [b]{private.url}/campaigns/{written.campaign.name}[/b]")
+        async with private.client() as network:
+            await private.fund(network)
+            await network.submit(written.raw)
+            run = _Run(private, network, coordinator, nodes[-1], out)
+            await run.watch()
+            await run.until_epoch_closed()
+            version, folder = await get(network, written.campaign.name, 0, "parquet", into)
+            story = Story(
+                seconds=round(monotonic() - began, 1),
+                name=f"{version.name}@{version.number}",
+                folder=folder,
+                killed=KILLED,
+                habits={name: habit for name, habit in (*PLAYERS, *LATE, *PEOPLE)} | {KILLED: "killed"},
+                back_after=run.moment.back_after,
+                key=(await network.network()).key,
+            )
+            report = await demo_checks.check(private.home, network, story)
+        (into / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+        demo_summary.show(out, report, folder)
+        if keep:
+            out.print(f"[dim]The page stays up at {private.url}. Ctrl-C ends it.[/dim]")
+            await asyncio.Event().wait()
+    return report
+
+
+class _Run:
+    """Watches the campaign and does to it what a network must survive."""
+
+    def __init__(self, private: Private, network: Client, coordinator: Child, victim: Child, out: Console) -> None:
+        self.private = private
+        self.network = network
+        self.coordinator = coordinator
+        self.victim = victim
+        self.out = out
+        self.moment = _Moment()
+
+    async def watch(self) -> None:
+        name = self.private.campaign.name
+        with Live(console=self.out, refresh_per_second=4, transient=True) as live:
+            while True:
+                try:
+                    facts = await watch.facts(self.network, name)
+                except Unreachable:
+                    await asyncio.sleep(0.1)
+                    continue
+                live.update(watch.table(facts))
+                if facts["state"] != "running":
+                    return
+                await self._meddle(facts)
+                await asyncio.sleep(0.4)
+
+    async def _meddle(self, facts: Facts) -> None:
+        pages = next(step["done"] for step in facts["steps"] if step["kind"] == "crawl")
+        if pages >= CHANGE_AT and not self.moment.changed:
+            self.moment.changed = True
+            await self._change_site()
+            await self.private.start_players("late", LATE)
+            self.out.print("[dim]·[/] the site changed many of its pages; reed, who has the old ones, joined")
+        elif pages >= KILL_AT and not self.moment.killed and self._has_work(facts, KILLED):
+            self.moment.killed = True
+            await self.victim.kill()
+            self.out.print(f"[dim]·[/] {KILLED} was killed (SIGKILL) in the middle of its work")
+        elif pages >= CRASH_AT and not self.moment.crashed:
+            self.moment.crashed = True
+            await self._crash()
+            self.out.print(f"[dim]·[/] the coordinator was killed (SIGKILL), and back in {self.moment.back_after:.1f} s")
+
+    @staticmethod
+    def _has_work(facts: Facts, name: str) -> bool:
+        return any(one["name"] == name and one["in_hand"] for one in facts["workers"])
+
+    async def _change_site(self) -> None:
+        said: Mapping[str, object] = {"share": CHANGED, "now": datetime.now(UTC).isoformat()}
+        async with aiohttp.ClientSession() as session, session.post(f"{self.private.control}/change", json=said) as answer:
+            answer.raise_for_status()
+
+    async def _crash(self) -> None:
+        """Kill it with all that it started, but for PostgreSQL, which it left running; start it on the same port."""
+        port = int(self.private.url.rpartition(":")[2])
+        began = monotonic()
+        await self.coordinator.kill()
+        self.coordinator = await self.private.start_coordinator(port)
+        self.moment.back_after = monotonic() - began
+
+    async def until_epoch_closed(self) -> None:
+        """The epoch in which the last payouts were freed."""
+        with self.out.status("waiting for the epoch to close, so that anybody can recompute it"):
+            head = await demo_checks.newest_epoch(self.network)
+            while await demo_checks.newest_epoch(self.network) <= head:
+                await asyncio.sleep(0.3)

@@ -1,0 +1,160 @@
+"""Commands that only show: `status`, `trace`, `pay`, `node status`."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.tree import Tree
+
+from optimai.cli import connect, settings, watch
+from optimai.cli.get import Url
+from optimai.cli.join import Folder
+from optimai.client.get import parse_name
+from optimai.client.network import Client
+from optimai.core.money import opi
+
+Facts = Mapping[str, Any]
+
+
+def status(name: str = "", /, *, url: Url = "", home: Path | None = None) -> None:
+    """What campaign NAME does, live until it ends; without NAME all campaigns."""
+    out = Console()
+
+    async def run() -> None:
+        async with connect.network(url, home=home) as network:
+            if name:
+                out.print(watch.table(await watch.until_done(network, name, out)))
+            else:
+                out.print(_campaigns(await network.get("/v1/campaigns", list[dict[str, Any]])))
+
+    asyncio.run(run())
+
+
+def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="dim")
+    for column in ("campaign", "state", "steps sealed", "spent, OPI", "budget, OPI", "dataset"):
+        table.add_column(column, justify="right" if "OPI" in column or "sealed" in column else "left")
+    for one in campaigns:
+        made = f"{one['name']}@{one['version']}, {one['rows']:,} rows" if one["version"] else "none yet"
+        sealed = f"{one['sealed']} of {one['steps']}"
+        table.add_row(one["name"], one["state"], sealed, opi(one["spent"]), opi(one["budget"]), made)
+    return table
+
+
+def trace(version: str, row: str, /, *, url: Url = "", home: Path | None = None) -> None:
+    """From ROW (its `_row`, or how that begins) of VERSION back to signed work, verdicts and pay."""
+    name, number = parse_name(version)
+
+    async def run() -> Facts:
+        async with connect.network(url, home=home) as network:
+            return await network.get(f"/v1/versions/{name}/{number}/rows/{row}/trace", dict[str, Any])
+
+    Console(highlight=False).print(_trace(asyncio.run(run())))
+
+
+def _trace(found: Facts) -> Tree:
+    first, *_ = found["hops"]
+    tree = Tree(f"[b]{found['name']}@{found['number']}[/], row [b]{first['row']}[/], signed by {found['keyid'][:12]}")
+    for hop in found["hops"]:
+        values = "  ".join(f"[dim]{key}[/] {_short(value)}" for key, value in sorted(hop["values"].items()))
+        branch = tree.add(f"[b cyan]{hop['step']}[/] {hop['kind'] or 'given by the requester'}  {values}")
+        if made := hop["made"]:
+            _made(branch, made)
+    return tree
+
+
+def _made(branch: Tree, made: Facts) -> None:
+    stands = "" if made["stands"] else "  [red]replaced since[/]"
+    verdict = branch.add(f"verdict {made['verdict']}, epoch {made['epoch']}: {made['reason']}{stands}")
+    verdict.add(f"[dim]audited: {'yes' if made['draw']['audit'] else 'no'}, {made['draw']['why']}[/]")
+    for result in made["results"]:
+        pay = "; ".join(f"{opi(line['amount'])} OPI {line['state']}" for line in result["pay"]) or "nothing"
+        simulated = " (simulated)" if result["simulated"] else ""
+        one = verdict.add(
+            f"{result['role']} by [b]{result['name']}[/]{simulated}: {result['held']} of {made['units']} units held, {pay}"
+        )
+        one.add(f"[dim]envelope {result['envelope'][:16]}…, result {result['index']}, signed by {result['keyid'][:12]}[/]")
+        if result["why"]:
+            one.add(f"[dim]{result['why']}[/]")
+
+
+def _short(value: object) -> str:
+    text = str(value).replace("\n", " ").replace("[", r"\[")
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def pay(*, home: Folder = None) -> None:
+    """What this machine's owner earned: each line, what, how much, why; each zero too."""
+    from optimai.core.ids import fingerprint
+    from optimai.node import keys
+    from optimai.node.home import Home
+
+    place = Home(home or settings.home() / "node")
+    config = place.config()
+    owner = fingerprint(bytes(keys.key(place.folder, keys.OWNER).verify_key))
+
+    async def run() -> list[dict[str, Any]]:
+        lines: list[dict[str, Any]] = []
+        async with Client(config.url) as network:
+            while more := await network.get(
+                f"/v1/owners/{owner}/earnings?after={lines[-1]['id'] if lines else 0}", list[dict[str, Any]]
+            ):
+                lines += more
+        return lines
+
+    _pay(Console(highlight=False), asyncio.run(run()))
+
+
+def _pay(out: Console, lines: list[dict[str, Any]]) -> None:
+    table = Table(box=None, header_style="dim")
+    for column in ("when", "for", "units", "price, OPI", "earned, OPI", "state", "why"):
+        table.add_column(column, justify="right" if column in ("units", "price, OPI", "earned, OPI") else "left")
+    for line in lines:
+        table.add_row(
+            line["at"][11:19],
+            f"{line['campaign']}/{line['step']} [dim]{line['role']}[/]",
+            f"{line['held']} of {line['units']} {line['unit']}s",
+            opi(line["price"]),
+            opi(line["amount"]),
+            line["state"],
+            line["reason"],
+        )
+    out.print(table)
+    for state in ("available", "pending", "reserved"):
+        out.print(f"{state:>10}  {opi(sum(line['amount'] for line in lines if line['state'] == state))} OPI")
+
+
+def node_status(
+    *, home: Folder = None, follow: Annotated[bool, Parameter(help="Until Ctrl-C.", negative="")] = False
+) -> None:
+    """What this machine's node does just now."""
+    from optimai.node.home import Home
+
+    place = Home(home or settings.home() / "node")
+
+    async def run() -> None:
+        with Live(_status(place.config().name, place.status()), console=Console(), refresh_per_second=2) as live:
+            while follow:
+                await asyncio.sleep(0.5)
+                live.update(_status(place.config().name, place.status()))
+
+    asyncio.run(run())
+
+
+def _status(name: str, now: Any) -> Table:
+    table = Table(box=None, show_header=False)
+    if now is None:
+        table.add_row(f"[b]{name}[/]", "is not running; `optimai join` starts it")
+        return table
+    table.add_row(f"[b]{now.name}[/]", "paused" if now.paused else "works")
+    for task in now.running:
+        table.add_row("", f"{task.kind} for {task.step}" + (f", {task.done:,} of {task.of:,}" if task.of else ""))
+    table.add_row("", f"{now.taken:,} results taken in, {now.refused:,} refused, {now.unsent:,} not sent yet")
+    if now.trouble:
+        table.add_row("", f"[yellow]{now.trouble}[/]")
+    return table

@@ -1,0 +1,114 @@
+"""What requesters, operators and anybody may ask: campaigns, money, versions, evidence."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+
+from optimai.core.ids import EarningId, OwnerId
+from optimai.core.money import parse_opi
+from optimai.network import access, accounts, campaigns
+from optimai.network.api.machines import JSON, body
+from optimai.network.queries import campaigns as campaign_facts
+from optimai.network.queries import earnings, evidence, trace
+from optimai.network.queries.campaigns import Campaign, Summary
+from optimai.network.queries.earnings import Line
+from optimai.network.queries.trace import Trace
+from optimai.network.store.sql import Database
+
+MOST_CAMPAIGN = 8 << 20  # bytes, known answers and inputs included
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    campaign: int
+    name: str
+
+
+class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    amount: str  # "50 OPI"
+    reference: str  # what makes it unique: the same reference is deposited once
+
+
+class Balance(msgspec.Struct, frozen=True):
+    owner: str
+    available_nopi: int
+
+
+@post("/v1/campaigns", status_code=201)
+async def submit(request: Request[Any, Any, Any], database: Database) -> Submitted:
+    """Take in a campaign (the file's values as JSON). Its budget leaves your account at once."""
+    raw = msgspec.json.decode(await body(request, MOST_CAMPAIGN), type=dict[str, Any])
+    async with database.begin() as (tx, now):
+        who = await access.person(tx, access.bearer_of(request.headers), "campaign")
+        number = await campaigns.submit(tx, now, raw, who.owner)
+    return Submitted(number, str(raw["campaign"]))
+
+
+@get("/v1/campaigns")
+async def listed(database: Database) -> list[Summary]:
+    """All campaigns, the newest first."""
+    async with database.begin() as (tx, _):
+        return list(await campaign_facts.listed(tx))
+
+
+@get("/v1/campaigns/{name:str}")
+async def status(database: Database, name: str) -> Campaign:
+    """What a campaign does just now: steps, checks, who works, where the money is."""
+    async with database.begin() as (tx, now):
+        return await campaign_facts.named(tx, now, name)
+
+
+@post("/v1/deposits", status_code=201)
+async def deposit(request: Request[Any, Any, Any], database: Database, data: Deposit) -> Balance:
+    """Put OPI on your account. In a private network the operator says so; nothing else backs it yet."""
+    async with database.begin() as (tx, now):
+        who = await access.person(tx, access.bearer_of(request.headers), "admin")
+        has = await accounts.deposit(tx, who.owner, parse_opi(data.amount), data.reference, now)
+    return Balance(who.owner, has)
+
+
+@get("/v1/account")
+async def account(request: Request[Any, Any, Any], database: Database) -> Balance:
+    """What is on your account."""
+    async with database.begin() as (tx, _):
+        who = await access.person(tx, access.bearer_of(request.headers), "campaign")
+        return Balance(who.owner, await accounts.balance(tx, who.owner))
+
+
+@get("/v1/versions/{name:str}/{number:int}", media_type=JSON)
+async def version(database: Database, name: str, number: int) -> Response[bytes]:
+    """The signed manifest of a version; number 0 is the newest."""
+    async with database.begin() as (tx, _):
+        return Response(await evidence.manifest(tx, name, number), media_type=JSON)
+
+
+@get("/v1/epochs/{number:int}/head", media_type=JSON)
+async def epoch_head(database: Database, number: int) -> Response[bytes]:
+    """The signed head of a closed epoch; number 0 is the newest."""
+    async with database.begin() as (tx, _):
+        return Response((await evidence.closed(tx, number)).head, media_type=JSON)
+
+
+@get("/v1/epochs/{number:int}/bundle", media_type="application/x-ndjson")
+async def epoch_bundle(database: Database, number: int) -> Response[bytes]:
+    """All that is needed to recompute a closed epoch."""
+    async with database.begin() as (tx, _):
+        closed = await evidence.closed(tx, number)
+    return Response(await database.blobs.get(closed.bundle), media_type="application/x-ndjson")
+
+
+@get("/v1/versions/{name:str}/{number:int}/rows/{row:str}/trace")
+async def traced(database: Database, name: str, number: int, row: str) -> Trace:
+    """From a row (or the beginning of its name) back to the signed work behind it, and who was paid for that."""
+    async with database.begin() as (tx, _):
+        return await trace.row(tx, name, number or await evidence.newest(tx, name), row)
+
+
+@get("/v1/owners/{owner:str}/earnings")
+async def earned(database: Database, owner: str, after: int = 0) -> list[Line]:
+    """An owner's lines of pay in the order they were written, zeros too; `after` is the last one you have."""
+    async with database.begin() as (tx, _):
+        return list(await earnings.of(tx, OwnerId(owner), EarningId(after)))
+
+
+HANDLERS = [traced, earned, submit, listed, status, deposit, account, version, epoch_head, epoch_bundle]
