@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import settings
 from nacl.signing import SigningKey
 
 from optimai.blobs.memory import MemoryBlobs
@@ -14,6 +15,10 @@ from optimai.kinds import catalog
 from optimai.network.identity import Identity
 from optimai.network.store import postgres
 from optimai.network.store.sql import Database
+
+# A busy machine is slow and not wrong: how long one example takes decides nothing.
+settings.register_profile("optimai", deadline=None)
+settings.load_profile("optimai")
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +37,7 @@ async def dsn(server: str) -> AsyncIterator[str]:
     admin = await asyncpg.connect(server)
     name = f"test_{await admin.fetchval('select count(*) from pg_database')}_{id(admin)}"
     await admin.execute(f"create database {name}")
+    await admin.execute(f"alter database {name} set synchronous_commit = off")  # no test pulls the plug
     base, _, query = server.partition("?")
     yield f"{base.rsplit('/', 1)[0]}/{name}?{query}"
     await admin.execute(f"drop database {name} with (force)")

@@ -72,7 +72,12 @@ def read(data: bytes) -> Envelope:
 
 
 def verify(envelope: Envelope, payload_type: str, *keys: bytes) -> None:
-    """Raises BadSignature unless these public keys, and nobody else, signed these bytes as this type."""
+    """That these public keys, and nobody else, signed these bytes as this type.
+
+    Raises BadSignature, and BadMessage for another type or more signatures than keys.
+    """
+    if envelope.payload_type != payload_type:
+        raise BadMessage(f"it is {envelope.payload_type[:80]!r}, not {payload_type!r}")
     message = pae(payload_type, envelope.payload)
     by_key = {one.keyid: one.sig for one in envelope.signatures}
     for key in keys:

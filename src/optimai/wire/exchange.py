@@ -23,7 +23,8 @@ from optimai.core.assignment import Role
 from optimai.core.clock import Instant
 from optimai.core.errors import BadMessage
 from optimai.core.ids import AssignmentId, NetworkId, NodeId
-from optimai.wire.envelope import MOST_BYTES, Envelope, decode
+from optimai.wire.envelope import MOST_BYTES as MOST_BYTES  # of a whole request
+from optimai.wire.envelope import Envelope, decode
 
 EXCHANGE = "application/vnd.optimai.exchange+json"
 ENROL = "application/vnd.optimai.enrol+json"
@@ -33,7 +34,9 @@ MOST_RESULTS = 256  # of results, and of answers
 
 T = TypeVar("T")
 
-Number = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+_NUMBER = Meta(ge=0, le=(1 << 63) - 1)
+_FINGERPRINT = Meta(pattern=r"^[0-9a-f]{32}\Z")
+Number = Annotated[int, _NUMBER]
 Few = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
 Text = Annotated[str, Meta(pattern=r"^[^\x00]*\Z")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -44,7 +47,7 @@ Several = Annotated[tuple[T, ...], Meta(max_length=MOST_RESULTS)]
 class Done(Struct, frozen=True, forbid_unknown_fields=True):
     """A result; or, where `declined` says why, none: the place is given to another at once."""
 
-    assignment: Annotated[AssignmentId, Meta(ge=0, le=(1 << 63) - 1)]
+    assignment: Annotated[AssignmentId, _NUMBER]
     result: Raw = Raw(b"null")
     declined: Text = ""
 
@@ -59,8 +62,8 @@ class Met(Struct, frozen=True, forbid_unknown_fields=True):
 class Signed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The payload of an exchange's envelope."""
 
-    network: NetworkId
-    node: NodeId
+    network: Annotated[NetworkId, _FINGERPRINT]
+    node: Annotated[NodeId, _FINGERPRINT]
     serial: Number
     ask: str  # blake3 of the ask's bytes
     results: Several[Done] = ()
@@ -121,7 +124,7 @@ class Reply(Struct, frozen=True, kw_only=True):
 class Enrol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The payload with which a node joins, signed by its owner's key and its own."""
 
-    network: NetworkId
+    network: Annotated[NetworkId, _FINGERPRINT]
     owner_key: Key
     node_key: Key
     name: str  # for people; the coordinator makes it unique
