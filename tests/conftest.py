@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -47,7 +48,7 @@ async def dsn(server: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
     """A private network, migrated, with blobs in memory."""
-    network = Identity(key=SigningKey(b"n" * 32), name="test", private=True)
+    network = Identity(key=SigningKey(b"n" * 32), name="test", private=True, silence=timedelta(hours=2))
     database = await Database.connect(dsn, MemoryBlobs(), network)
     await database.migrate(catalog.tables())
     yield database

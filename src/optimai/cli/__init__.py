@@ -1,5 +1,6 @@
 """The command line: `optimai COMMAND`. Each command lives in a module of its own, loaded when it is called."""
 
+import signal
 import sys
 
 from cyclopts import App
@@ -17,6 +18,7 @@ app.command("optimai.cli.verify:verify")
 app.command("optimai.cli.show:status")
 app.command("optimai.cli.show:trace")
 app.command("optimai.cli.show:pay")
+app.command("optimai.cli.estimate:estimate")
 app.command("optimai.cli.demo:demo")
 app.command("optimai.cli.up:up")
 app.command("optimai.cli.join:join")
@@ -29,6 +31,7 @@ app.command(node)
 
 def main() -> None:
     """Whatever is wrong is one sentence that says what to do; a traceback is a defect of ours."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to stop is Ctrl-C: all is put away
     try:
         app()
     except OptimaiError as fault:

@@ -13,13 +13,15 @@ from msgspec import Struct
 
 from optimai.blobs.disk import DiskBlobs
 from optimai.kinds import catalog
-from optimai.network import drive
+from optimai.network import stages
 from optimai.network.api import app
 from optimai.network.batch import Batcher
+from optimai.network.drive import Driver
 from optimai.network.home import Home, Numbers
 from optimai.network.store import postgres
 from optimai.network.store.judging import tell
 from optimai.network.store.sql import Database
+from optimai.web import pages
 
 RUNNING = "coordinator.json"
 
@@ -50,10 +52,11 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
         await database.migrate(catalog.tables())
         await home.admin(database)
         await _say_back(home, database)
-        batcher = Batcher(database)
+        driver = Driver(database)
+        batcher = Batcher(database, lambda: driver.wake(stages.TAKEN_IN))
         server = uvicorn.Server(
             uvicorn.Config(
-                app.make(database, batcher),
+                app.make(database, batcher, pages.routes(database)),
                 host=host,
                 port=port,
                 log_level="warning",
@@ -67,7 +70,7 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
         url = url or f"http://{host}:{socket.getsockname()[1]}"
         _announce(home, url, f"{url}#{identity.id}")
         stack.callback((home.folder / RUNNING).unlink, missing_ok=True)
-        work = [asyncio.create_task(batcher.run()), asyncio.create_task(drive.forever(database))]
+        work = [asyncio.create_task(batcher.run()), asyncio.create_task(driver.forever())]
         try:
             await server.serve(sockets=[socket])
         finally:

@@ -35,7 +35,7 @@ class Private:
     async def start_coordinator(self, port: int = 0) -> Child:
         seconds = int(self.campaign.private.epoch.total_seconds())
         self.url, child = await connect.start(
-            self.children, self.home, "--epoch", f"{seconds}s", "--seal", "1s", port=port
+            self.children, self.home, "--epoch", f"{seconds}s", "--seal", "1s", "--silence", "15s", port=port
         )
         self.invite = msgspec.json.decode((self.home / "coordinator.json").read_bytes())["invite"]
         return child

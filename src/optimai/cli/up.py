@@ -21,6 +21,7 @@ def up(
     name: str = "optimai",
     public: Annotated[bool, Parameter(help="Others may join whom you do not know.", negative="")] = False,
     epoch: Annotated[str, Parameter(help="How often pay is closed and shown, for a new network.")] = "1h",
+    silence: Annotated[str, Parameter(help="After so long without a word a machine counts as gone.")] = "2m",
     seal: Annotated[str, Parameter(help="How long a finished row waits for others at most.")] = "30s",
 ) -> None:
     """Run a network's coordinator. Prints an invite for nodes."""
@@ -37,6 +38,7 @@ def up(
         name=name,
         private=not public,
         epoch_seconds=int(parse_period(epoch).total_seconds()),
+        silence_seconds=parse_period(silence).total_seconds(),
         seal_seconds=parse_period(seal).total_seconds(),
     )
     folder = home or settings.home() / "network"

@@ -49,7 +49,7 @@ def table(campaign: Facts) -> Group:
         told = f"waits for {step['waits_for']}" if step["waits_for"] else _told(step)
         steps.add_row(
             f"[b]{step['name']}[/b] [dim]{step['kind']}[/dim]",
-            f"{step['rows'] if step['makes_rows'] else step['done']:,}",
+            f"{step['done'] if step['standing'] else step['rows']:,}",
             f"{step['per_second']:.1f}" if step["state"] == "flows" else "",
             f"{step['closed']:,}/{step['closed'] + step['open']:,}",
             f"[{style}]{told}[/]",

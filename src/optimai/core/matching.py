@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence, Set
 
 from msgspec import Struct
 
-from optimai.core.ids import NodeId, OwnerId, TaskId
+from optimai.core.ids import CampaignId, NodeId, OwnerId, TaskId
 
 
 class Asker(Struct, frozen=True):
     node: NodeId
     owner: OwnerId
+    serial: int  # of the exchange in which it asks
     room: int
     kinds: frozenset[str]  # that it can do and may do
 
@@ -23,7 +24,7 @@ class Ready(Struct, frozen=True):
     kind: str
     places: int
     cost: int  # nano-OPI that must be set aside for one try
-    purse: int  # whose escrow pays (campaign)
+    purse: CampaignId  # whose escrow pays
     pinned: NodeId | None = None
 
 
@@ -31,7 +32,7 @@ def match(
     askers: Sequence[Asker],
     ready: Sequence[Ready],
     tried: Mapping[TaskId, Set[OwnerId]],
-    purses: Mapping[int, int],
+    purses: Mapping[CampaignId, int],
 ) -> list[tuple[Asker, TaskId]]:
     """Offers, in order. `ready` is in order of urgency; `purses` says what each escrow still has.
 

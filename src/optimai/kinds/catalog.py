@@ -44,8 +44,9 @@ class Loaded(Struct, frozen=True, kw_only=True):
     agree: Callable[[Case[Any, Any, Any]], Verdict[Any] | More]
     rows: Callable[[str, Any, Any], BlobId | Sequence[Row] | None]
     audit: Callable[[Any, Any, Any, Seed], Any]
-    check: Callable[[Any, Any, Any, list[Row]], str]
+    check: Callable[[Any, Any, Any, Sequence[Row]], str]
     looks: Callable[[Any], tuple[str, ...]]
+    bound: Callable[[Any, int], tuple[int, int]]
     store: Store | None
     tables: str  # SQL of its own schema, or ""
 
@@ -54,7 +55,7 @@ def _same_again(options: Any, task: Any, result: Any, seed: Seed) -> Any:
     return task
 
 
-def _plausible(options: Any, task: Any, result: Any, rows: list[Row]) -> str:
+def _plausible(options: Any, task: Any, result: Any, rows: Sequence[Row]) -> str:
     return ""
 
 
@@ -62,22 +63,30 @@ def _looks_at_nothing(options: Any) -> tuple[str, ...]:
     return ()
 
 
+def _a_unit_a_row(options: Any, rows: int) -> tuple[int, int]:
+    return rows, rows
+
+
 def _folder(name: str) -> str:
     return name.replace(".", "_")
+
+
+def _folders() -> set[str]:
+    """Wherever the package `optimai.kinds` is looked for; whoever has kinds elsewhere adds to its path."""
+    return {spec.parent.name for home in kinds.__path__ for spec in Path(home).glob("*/spec.py")}
 
 
 @cache
 def names() -> tuple[str, ...]:
     """Of all kinds there are."""
-    home = Path(kinds.__path__[0])
-    return tuple(sorted(_import(spec.parent.name, "spec").KIND.name for spec in home.glob("*/spec.py")))
+    return tuple(sorted(_import(folder, "spec").KIND.name for folder in _folders()))
 
 
 @cache
 def load(name: str) -> Loaded:
     """Raises NotFound, with the names there are."""
     folder = _folder(name)
-    if not (Path(kinds.__path__[0]) / folder / "spec.py").is_file():
+    if folder not in _folders():
         raise NotFound("kind", name, f"There are {', '.join(names())}.")
     spec, judge = _import(folder, "spec"), _import(folder, "judge")
     home = Path(str(spec.__file__)).parent
@@ -94,6 +103,7 @@ def load(name: str) -> Loaded:
         audit=getattr(judge, "audit", _same_again),
         check=getattr(judge, "check", _plausible),
         looks=getattr(spec, "looks", _looks_at_nothing),
+        bound=getattr(spec, "bound", _a_unit_a_row),
         store=cast(Store, _import(folder, "store")) if (home / "store.py").is_file() else None,
         tables=tables.read_text() if tables.is_file() else "",
     )
@@ -114,7 +124,7 @@ def options_of(step: str, kind: Loaded, given: Mapping[str, Any]) -> Any:
     try:
         return msgspec.convert(given, kind.options, strict=True)
     except msgspec.ValidationError as fault:
-        fields = ", ".join(field.name for field in msgspec.structs.fields(kind.options))
+        fields = ", ".join(field.encode_name for field in msgspec.structs.fields(kind.options))
         raise BadCampaign(
             f"steps.{step}", str(fault), f"The kind {kind.kind.name} has these options: {fields}."
         ) from None

@@ -10,6 +10,7 @@ A kind is plain functions in its own modules; `kinds.catalog` checks that they f
 
     spec.py   KIND, Options, Task, Result
               plan(options, state, news) -> Plan[Task]
+              bound(options, rows) -> units it may come to, least and most     optional; default: one a row
     judge.py  agree(case) -> Verdict | More
               rows(step, task, believed) -> rows to publish, as a blob or as they are; None for none
               audit(options, task, result, seed) -> Task    optional; default: the same task again
@@ -44,7 +45,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     hands: frozenset[Literal["machine", "browser", "person"]]
     reads: Literal["nothing", "row", "shard", "all"]  # row and shard stream; all waits for a sealed version
     unit: str  # what a price is for: page, row, answer
-    lease: timedelta  # how long a try may take before its place is given to another; standing: after its epoch
+    lease: timedelta  # until a try's place is given to another; for standing work from its epoch's end
     key: tuple[str, ...] = ()  # columns that name a row where nothing is read; else its `_from` names it
     parallel: int = 1  # tasks that one worker process may have in hand at once
     memory_mb: int = 500  # its worker's limit
@@ -52,7 +53,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     audit: Ppm = Ppm(50_000)  # share of tasks that another owner checks, unless the campaign says otherwise
     tolerates: Ppm = Ppm(100_000)  # share of faults in checked units that is no reason to suspend
     carries: bool = False  # publish copies into each row the columns of its one parent that it lacks
-    standing: bool = False  # one task for each node and epoch; in it a piece's `reads` are asked for `units` times
+    standing: bool = False  # one task for each node and epoch, paid by answered challenges
     files: frozenset[str] = frozenset()  # options that name a JSON-lines file; its rows are sent instead
 
 
@@ -93,7 +94,9 @@ class Piece(Struct, Generic[T], frozen=True, kw_only=True):
     answers: int = 1  # owners asked at first
     needs: Literal["engine"] | None = None
     audited: bool = False  # always, not just by chance
-    node: NodeId | None = None  # standing work is pinned
+    node: NodeId | None = None  # standing work is pinned;
+    holds: tuple[Shard, ...] = ()  # of these the network asks for ranges,
+    challenges: int = 0  # so many times, spread over the epoch
 
 
 class Plan(Struct, Generic[T], frozen=True):

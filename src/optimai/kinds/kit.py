@@ -23,7 +23,17 @@ class Page(Struct, frozen=True, kw_only=True):
 
 
 class Refused(Exception):
-    """A page that was not fetched, and why: robots, private, too_large, timeout, unreachable"""
+    """A page that was not fetched, and why.
+
+    robots       the site's robots.txt says no
+    forbidden    not http or https, another port than 80 and 443, a name or a password in the URL
+    private      its address is not a public one
+    too_large    more bytes than are taken
+    timeout      it took too long
+    broken       what came can't be read to its end
+    unreachable  no answer
+    no_time      its turn comes after the lease
+    """
 
     def __init__(self, why: str, detail: str = "") -> None:
         super().__init__(detail or why)
@@ -50,7 +60,7 @@ class Kit(Protocol):
     async def write_rows(self, rows: Iterable[Row]) -> BlobId: ...
     async def read(self, blob: BlobId) -> bytes: ...
     async def write(self, data: bytes) -> BlobId: ...
-    async def fetch(self, url: str) -> Page: ...
+    async def fetch(self, url: str, *, delay_ms: int = 0) -> Page: ...  # at least that long after the last one there
     def scratch(self) -> Path: ...
     def progress(self, done: int, of: int) -> None: ...
     def challenges(self) -> AsyncIterator[Asked]: ...

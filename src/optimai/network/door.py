@@ -8,22 +8,36 @@ from collections.abc import Mapping
 
 import msgspec
 
-from optimai.core.errors import UnknownNode, WrongNetwork
+from optimai.core.errors import Taken, UnknownNode, WrongNetwork
 from optimai.core.ids import NodeId, OwnerId, fingerprint
 from optimai.network.exchange import Incoming
 from optimai.network.store import nodes
 from optimai.network.store.nodes import Known
 from optimai.network.store.sql import Database, Tx
 from optimai.wire import envelope, exchange
-from optimai.wire.exchange import ENROL, EXCHANGE, Enrolled, Network
-
-NETWORK = "application/vnd.optimai.network+json"
+from optimai.wire.exchange import ENROL, EXCHANGE, NETWORK, Enrolled, Network
 
 
-def check(
-    network: str, known: Mapping[NodeId, Known], data: bytes, address: str = ""
-) -> Incoming:
-    """An exchange that may be handled. Raises what is wrong with it; UnknownNode where the node is not in `known`."""
+class Door:
+    """Reads exchanges. It remembers the nodes that it has met: their keys and owners never change."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[NodeId, Known] = {}
+
+    async def read(self, data: bytes, address: str = "") -> Incoming:
+        """An exchange that may be handled. Raises what is wrong with it."""
+        try:
+            return check(self._database.network.id, self._known, data, address)
+        except UnknownNode:
+            async with self._database.begin() as (tx, _):
+                incoming = await read(tx, data, address)
+            self._known[incoming.known.node] = incoming.known
+            return incoming
+
+
+def check(network: str, known: Mapping[NodeId, Known], data: bytes, address: str = "") -> Incoming:
+    """Raises what is wrong with it; UnknownNode where the node is not in `known`."""
     signed_by, signed, ask = exchange.read_request(data)
     if signed.network != network:
         raise WrongNetwork(signed.network, network)
@@ -49,6 +63,8 @@ async def enrol(database: Database, data: bytes) -> Enrolled:
     node, owner = NodeId(fingerprint(wanted.node_key)), OwnerId(fingerprint(wanted.owner_key))
     async with database.begin() as (tx, now):
         row = await nodes.enrol(tx, wanted, owner, node, now)
+        if row["owner"] != owner:
+            raise Taken("node", node, "It belongs to another owner. Join with a key of its own.")
     return Enrolled(node, row["name"], row["serial"])
 
 

@@ -78,7 +78,7 @@ async def _link(tx: Tx, running: Epoch, now: Instant) -> str:
     return last
 
 
-async def _lines(tx: Tx, running: Epoch, before: str | None) -> AsyncIterator[Line]:
+async def _lines(tx: Tx, running: Epoch, before: BlobId | None) -> AsyncIterator[Line]:
     judged = [
         bundle.Judged(row["id"], row["rate"], msgspec.json.decode(row["body"], type=Record))
         for row in await epochs.verdicts(tx, running.number)
@@ -87,8 +87,8 @@ async def _lines(tx: Tx, running: Epoch, before: str | None) -> AsyncIterator[Li
         yield bundle.Kind(name, catalog.load(name).hash)
     for row in await epochs.seeds(tx, sorted({one.record.draw.epoch for one in judged} - {running.number})):
         yield bundle.SeedOf(row["number"], row["seed"])
-    for one in await _opened(tx, before):
-        yield one
+    for stood in await _opened(tx, before):
+        yield stood
     for node in await epochs.nodes(tx, sorted({given.node for one in judged for given in one.record.asked.given})):
         yield bundle.Node(node["id"], node["key"], node["owner"])
     for body in await epochs.envelopes(tx, _evidence(judged)):
@@ -117,11 +117,11 @@ def _evidence(judged: Sequence[bundle.Judged]) -> list[EnvelopeId]:
     )
 
 
-async def _opened(tx: Tx, before: str | None) -> list[bundle.Stood]:
+async def _opened(tx: Tx, before: BlobId | None) -> list[bundle.Stood]:
     """How owners stood when this epoch opened: as the bundle before says they stood when it closed."""
     if before is None:
         return []
-    lines = bundle.read(await tx.blobs.get(BlobId(before)))
+    lines = bundle.read(await tx.blobs.get(before))
     return [
         bundle.Stood(one.owner, one.kind, one.checked, one.faults, one.suspended)
         for one in lines

@@ -15,20 +15,22 @@ from optimai.core import assignment as tries
 from optimai.core.assignment import Assignment, Role, State
 from optimai.core.clock import Instant
 from optimai.core.errors import LeaseOver, NotFound, NotYours, OptimaiError, Replayed, WrongMove
-from optimai.core.ids import AssignmentId, CampaignId, NodeId, OwnerId, TaskId, result_id
-from optimai.core.ledger import escrow
+from optimai.core.ids import AssignmentId, CampaignId, EnvelopeId, NodeId, TaskId, result_id
 from optimai.core.matching import Asker, match
+from optimai.core.money import Nano
 from optimai.kinds import catalog
 from optimai.network import purse
-from optimai.network.store import challenges, money, nodes, offers
+from optimai.network.store import challenges, nodes, offers
 from optimai.network.store.nodes import Fence, Known
-from optimai.network.store.offers import Evidence, Offered, Work
+from optimai.network.store.offers import Evidence, Late, Offered, Work
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
 from optimai.wire.exchange import Ask, Done, Offer, Refusal, Reply, Signed
 
 MOST_OFFERS = 64  # to one node at once
+SPARE = 16  # tasks looked at beyond those asked for: some may have been tried by whoever asks
+MOST_UNSERVED = 8  # askers for whom the whole queue is searched; the others in a later exchange
 WAIT = 1.0  # seconds until a node without work should ask again
 
 
@@ -45,11 +47,10 @@ class Incoming(Struct, frozen=True, kw_only=True):
 class _Taken(Struct):
     ids: list[AssignmentId] = []
     refused: list[Refusal] = []
+    evidence: bool = False  # some result among them was new
 
 
-async def handle(
-    tx: Tx, now: Instant, incoming: Sequence[Incoming]
-) -> list[Reply | OptimaiError]:
+async def handle(tx: Tx, now: Instant, incoming: Sequence[Incoming]) -> list[Reply | OptimaiError]:
     """Replies in the order of what came. At most one exchange of each node may be among them."""
     fences = [
         Fence(one.known.node, one.signed.serial, one.envelope.id, _able(one.ask), one.address) for one in incoming
@@ -57,8 +58,8 @@ async def handle(
     fresh = await nodes.advance(tx, fences, now)
     new = [one for one in incoming if one.known.node in fresh]
     taken = await _take_in(tx, now, new)
-    offered = await _hand_out(tx, now, new)
-    asked = await challenges.waiting(tx, [one.known.node for one in new], now)
+    offered = await _hand_out(tx, now, [_asker(one, fresh[one.known.node].barred) for one in new])
+    asked = await challenges.waiting(tx, [node for node, its in fresh.items() if its.challenged], now)
 
     replies: dict[NodeId, Reply | OptimaiError] = {}
     for one in new:
@@ -89,31 +90,17 @@ def _ours(kind: str) -> str | None:
 async def _take_in(tx: Tx, now: Instant, new: Sequence[Incoming]) -> dict[NodeId, _Taken]:
     """Results and declines of all, each against its assignment's own state."""
     taken = {one.known.node: _Taken() for one in new}
-    with_evidence = [one for one in new if one.signed.results or one.signed.answers]
-    if not with_evidence:
-        return taken
-    await offers.keep(
-        tx,
-        [
-            Evidence(one.envelope.id, one.known.node, one.signed.serial, envelope.write(one.envelope))
-            for one in with_evidence
-        ],
-        now,
-    )
-    await challenges.answered(tx, [(one.known.node, one.signed.answers) for one in with_evidence], now)
-
-    locked = await offers.lock(tx, [done.assignment for one in with_evidence for done in one.signed.results])
-    late = {one.task for one in locked.values() if one.state is State.LAPSED}
-    places = await offers.places(tx, sorted(late)) if late else {}
-    batch = _Batch(locked, places)
-    for one in with_evidence:
-        for index, done in enumerate(one.signed.results):
-            try:
-                batch.take(one, index, done)
-            except (LeaseOver, NotYours, NotFound, WrongMove) as fault:
-                taken[one.known.node].refused.append(Refusal(done.assignment, fault.code, str(fault)))
-            else:
-                taken[one.known.node].ids.append(done.assignment)
+    with_results = [one for one in new if one.signed.results]
+    batch = await _Batch.of(tx, with_results)
+    for one in with_results:
+        batch.take_all(one, taken[one.known.node])
+    in_time = await challenges.answered(tx, [(one.known.node, one.signed.answers) for one in new], now)
+    evidence = [
+        Evidence(one.envelope.id, one.known.node, one.signed.serial, envelope.write(one.envelope))
+        for one in new
+        if taken[one.known.node].evidence or one.known.node in in_time
+    ]
+    await offers.returned(tx, batch.returned, evidence, now)
     await batch.save(tx, now)
     return taken
 
@@ -121,40 +108,80 @@ async def _take_in(tx: Tx, now: Instant, new: Sequence[Incoming]) -> dict[NodeId
 class _Batch:
     """Decides on results one after the other, then writes all that changed at once."""
 
-    def __init__(self, locked: Mapping[AssignmentId, Assignment], places: Mapping[TaskId, int]) -> None:
+    def __init__(
+        self,
+        locked: Mapping[AssignmentId, Assignment],
+        late: Mapping[AssignmentId, Late],
+        purses: Mapping[CampaignId, int],
+    ) -> None:
         self.now: dict[AssignmentId, Assignment] = dict(locked)
-        self.places = dict(places)
-        self.returned: list[tuple[AssignmentId, envelope.EnvelopeId, int]] = []
-        self.late: list[Assignment] = []
+        self.late = late
+        self.purses = dict(purses)
+        self.places = {locked[number].task: one.places for number, one in late.items()}
+        self.busy = {(locked[number].task, locked[number].owner) for number, one in late.items() if one.busy}
+        self.returned: list[tuple[AssignmentId, EnvelopeId, int]] = []
+        self.welcome: list[Assignment] = []
         self.declined: list[tuple[Assignment, str]] = []
 
-    def take(self, one: Incoming, index: int, done: Done) -> None:
+    @classmethod
+    async def of(cls, tx: Tx, with_results: Sequence[Incoming]) -> "_Batch":
+        locked = await offers.lock(tx, [done.assignment for one in with_results for done in one.signed.results])
+        late = await offers.late(tx, [one.id for one in locked.values() if one.state is State.LAPSED])
+        return cls(locked, late, {one.campaign: one.purse for one in late.values()})
+
+    def take_all(self, one: Incoming, taken: _Taken) -> None:
+        for index, done in enumerate(one.signed.results):
+            try:
+                taken.evidence |= self.take(one, index, done)
+            except (LeaseOver, NotYours, NotFound, WrongMove) as fault:
+                taken.refused.append(Refusal(done.assignment, fault.code, str(fault)))
+            else:
+                taken.ids.append(done.assignment)
+
+    def take(self, one: Incoming, index: int, done: Done) -> bool:
+        """Whether it is a result that nobody had before; a decline, and the same again, are not."""
         here = self.now.get(done.assignment)
         if here is None:
             raise NotFound("assignment", done.assignment, "Drop the result and ask for new work.")
         if here.node != one.known.node:
             raise NotYours(f"Assignment {done.assignment}")
         if done.declined:
-            self.now[here.id] = tries.move(here, State.DECLINED)
-            self.declined.append((here, done.declined[:200]))
-            return
-        result = result_id(one.envelope.id, index)
+            if here.state is not State.DECLINED:
+                self.now[here.id] = tries.move(here, State.DECLINED)
+                self.declined.append((here, done.declined[:200]))
+            return False
         late = here.state is State.LAPSED
-        after = tries.submit(here, result, place_taken=late and self.places.get(here.task, 0) < 1)
+        result = result_id(one.envelope.id, index)
+        after = tries.submit(here, result, place_taken=late and not self._has_place(here))
         if after is here:
-            return
+            return False
         self.now[here.id] = after
         self.returned.append((here.id, one.envelope.id, index))
         if late:
             self.places[here.task] -= 1
-            self.late.append(here)
+            self.busy.add((here.task, here.owner))
+            self.purses[self.late[here.id].campaign] -= self.late[here.id].cost
+            self.welcome.append(here)
+        return True
+
+    def _has_place(self, here: Assignment) -> bool:
+        """Nobody has taken its place, its owner is not at it again, and there is money to set aside anew."""
+        late = self.late.get(here.id)
+        return (
+            late is not None
+            and self.places[here.task] > 0
+            and (here.task, here.owner) not in self.busy
+            and self.purses[late.campaign] >= late.cost
+        )
 
     async def save(self, tx: Tx, now: Instant) -> None:
-        if self.returned:
-            await offers.returned(tx, self.returned, now)
+        """All but what was returned."""
         change: dict[TaskId, int] = defaultdict(int)
-        for one in self.late:
+        for one in self.welcome:
             change[one.task] -= 1
+        if self.welcome:
+            costs = [(one, self.late[one.id].campaign, Nano(self.late[one.id].cost)) for one in self.welcome]
+            await purse.set_aside_again(tx, costs, now)
         if self.declined:
             ids = [one.id for one, _ in self.declined]
             await offers.leave(tx, ids, State.DECLINED, [why for _, why in self.declined])
@@ -165,45 +192,52 @@ class _Batch:
             await offers.open_places(tx, change, now)
 
 
-async def _hand_out(tx: Tx, now: Instant, new: Sequence[Incoming]) -> dict[NodeId, list[Offer]]:
+async def _hand_out(tx: Tx, now: Instant, asking: Sequence[Asker]) -> dict[NodeId, list[Offer]]:
     """Offers for those who asked, as far as there is work, escrow and trust."""
-    asking = [one for one in new if one.ask.room > 0 and one.ask.kinds]
-    if not asking:
+    askers = [one for one in asking if one.room > 0 and one.kinds]
+    if not askers:
         return {}
-    barred = await nodes.suspensions(tx, [one.known.owner for one in asking])
-    askers = [_asker(one, barred) for one in asking]
     kinds = sorted(frozenset[str]().union(*(one.kinds for one in askers)))
-    most = sum(one.room for one in askers) + len(askers)
-    work = {one.ready.task: one for one in await offers.ready(tx, kinds, [one.node for one in askers], most)}
-    chosen = await _match(tx, askers, work)
+    most = sum(one.room for one in askers) + SPARE
+    front = await offers.ready(tx, kinds, [one.node for one in askers], most)
+    work = {one.ready.task: one for one in front}
+    purses: dict[CampaignId, int] = {}
+    chosen = await _match(tx, askers, front, purses)
 
-    unserved = {one.node: one for one in askers} if len(work) >= most else {}
+    unserved = {one.node: one for one in askers} if len(front) >= most else {}
     for asker, _ in chosen:
         unserved.pop(asker.node, None)
-    for asker in list(unserved.values())[:8]:  # the others in a later exchange: this is the slow way
-        more = await offers.ready_for(tx, sorted(asker.kinds), asker.owner, asker.room)
-        rest = {one.ready.task: one for one in more if one.ready.task not in work}
-        chosen += await _match(tx, [asker], rest)
-        work |= rest
-    return await _offer(tx, now, chosen, work, {one.known.node: one.signed.serial for one in new})
+    for asker in list(unserved.values())[:MOST_UNSERVED]:
+        poor = {one.campaign for one in work.values() if purses[one.campaign] < one.ready.cost}
+        behind = await offers.ready_for(tx, sorted(asker.kinds), asker.owner, sorted(poor), asker.room)
+        more = {one.ready.task: one for one in behind if one.ready.task not in work}
+        chosen += await _match(tx, [asker], list(more.values()), purses)
+        work |= more
+    return await _offer(tx, now, chosen, work)
 
 
-def _asker(one: Incoming, barred: Set[tuple[OwnerId, str]]) -> Asker:
-    kinds = (kind for kind in _able(one.ask) if (one.known.owner, kind.split("+")[0]) not in barred)
-    return Asker(one.known.node, one.known.owner, min(one.ask.room, MOST_OFFERS), frozenset(kinds))
+def _asker(one: Incoming, barred: Set[str]) -> Asker:
+    return Asker(
+        node=one.known.node,
+        owner=one.known.owner,
+        serial=one.signed.serial,
+        room=min(one.ask.room, MOST_OFFERS),
+        kinds=frozenset(kind for kind in _able(one.ask) if kind.split("+")[0] not in barred),
+    )
 
 
 async def _match(
-    tx: Tx, askers: Sequence[Asker], work: Mapping[TaskId, Work]
+    tx: Tx, askers: Sequence[Asker], work: Sequence[Work], purses: dict[CampaignId, int]
 ) -> list[tuple[Asker, TaskId]]:
-    if not work:
-        return []
-    asked_before = [task for task, one in work.items() if one.asked]
+    """Who is offered what. `purses` is what is left in each escrow that was looked at, and is kept so."""
+    asked_before = [one.ready.task for one in work if one.asked]
     tried = await offers.tried(tx, asked_before, [one.owner for one in askers]) if asked_before else {}
-    accounts = {one.campaign: escrow(one.campaign) for one in work.values()}
-    balances = await money.balances(tx, sorted(accounts.values()))
-    purses = {campaign: balances[account] for campaign, account in accounts.items()}
-    return match(askers, [one.ready for one in work.values()], tried, purses)
+    purses |= {one.campaign: one.purse for one in work if one.campaign not in purses}
+    chosen = match(askers, [one.ready for one in work], tried, purses)
+    offered = {one.ready.task: one for one in work}
+    for _, task in chosen:
+        purses[offered[task].campaign] -= offered[task].ready.cost
+    return chosen
 
 
 async def _offer(
@@ -211,7 +245,6 @@ async def _offer(
     now: Instant,
     chosen: Sequence[tuple[Asker, TaskId]],
     work: Mapping[TaskId, Work],
-    serials: Mapping[NodeId, int],
 ) -> dict[NodeId, list[Offer]]:
     if not chosen:
         return {}
@@ -220,12 +253,12 @@ async def _offer(
             task=task,
             owner=asker.owner,
             node=asker.node,
-            serial=serials[asker.node],
+            serial=asker.serial,
             role=work[task].role,
             units=work[task].units,
             price=work[task].price,
             campaign=work[task].campaign,
-            lease_until=Instant(now + catalog.load(work[task].kind).kind.lease),
+            lease_until=Instant((work[task].until or now) + catalog.load(work[task].kind).kind.lease),
         )
         for asker, task in chosen
     ]
@@ -258,17 +291,21 @@ async def _repeat(tx: Tx, old: Sequence[Incoming]) -> list[Reply | OptimaiError]
     if not old:
         return []
     last = await nodes.last(tx, [one.known.node for one in old])
+    batch = _Batch(await offers.lock(tx, [done.assignment for one in old for done in one.signed.results]), {}, {})
     replies: list[Reply | OptimaiError] = []
     for one in old:
         serial, envelope_id = last[one.known.node]
         if envelope_id != one.envelope.id:
             replies.append(Replayed(one.signed.serial, serial))
             continue
+        taken = _Taken()
+        batch.take_all(one, taken)
         again = await offers.offered_in(tx, one.known.node, serial)
         replies.append(
             Reply(
                 serial=serial,
-                taken=tuple(done.assignment for done in one.signed.results),
+                taken=tuple(taken.ids),
+                refused=tuple(taken.refused),
                 offers=tuple(
                     Offer(
                         assignment=row["id"],

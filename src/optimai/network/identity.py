@@ -5,6 +5,7 @@ tokens of assignments. It stays in the coordinator's folder; all replicas share 
 """
 
 from datetime import timedelta
+from functools import cached_property
 
 from blake3 import blake3
 from msgspec import Struct
@@ -14,16 +15,17 @@ from optimai.core.errors import NoToken
 from optimai.core.ids import AssignmentId, NetworkId, fingerprint
 
 
-class Identity(Struct, frozen=True, kw_only=True):
+class Identity(Struct, frozen=True, kw_only=True, dict=True):
     key: SigningKey
     name: str
     private: bool  # one operator's own: audits that nobody can do are waived by name
     epoch: timedelta = timedelta(hours=1)
     seal_rows: int = 5_000  # a shard is sealed at so many rows
     seal_after: timedelta = timedelta(seconds=30)  # or when its first row is so old
+    silence: timedelta = timedelta(minutes=2)  # after so long without a word a machine's tasks go to others
     patience: timedelta = timedelta(minutes=1)  # how long a private network waits for another owner to audit
 
-    @property
+    @cached_property
     def id(self) -> NetworkId:
         return NetworkId(fingerprint(bytes(self.key.verify_key)))
 
@@ -42,5 +44,8 @@ class Identity(Struct, frozen=True, kw_only=True):
         return assignment
 
     def _seal(self, assignment: AssignmentId) -> str:
-        secret = blake3(bytes(self.key), derive_key_context="optimai 2026-11-24 assignment tokens").digest()
-        return blake3(str(assignment).encode(), key=secret).hexdigest()[:32]
+        return blake3(str(assignment).encode(), key=self._secret).hexdigest()[:32]
+
+    @cached_property
+    def _secret(self) -> bytes:
+        return blake3(bytes(self.key), derive_key_context="optimai 2026-11-24 assignment tokens").digest()

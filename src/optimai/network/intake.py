@@ -27,19 +27,26 @@ async def flaw(
 ) -> str:
     """Why this result can't be taken, in a sentence; "" where it can."""
     try:
-        taken = await rows_of(tx, kind, step, task, result)
+        taken = await rows_that_follow(tx, kind, step, task, result, reads)
     except (BadRows, NotFound, WrongBytes) as fault:
         return str(fault)
-    if taken:
-        if wrong := _names(kind, step, taken, await shards.row_ids(tx, reads)):
-            return wrong
-        if strange := OURS & set(taken[0]):
-            return f"The column {min(strange)} is the network's own."
     return kind.check(options, task, result, taken)
 
 
-async def rows_of(tx: Tx, kind: Loaded, step: str, task: Any, result: Any) -> list[Row]:
-    """The rows that a result would publish. Raises BadRows, NotFound, WrongBytes."""
+async def rows_that_follow(
+    tx: Tx, kind: Loaded, step: str, task: Any, result: Any, reads: Sequence[Shard]
+) -> list[dict[str, Any]]:
+    """The rows of a result, if they follow from its task. Raises BadRows, NotFound, WrongBytes."""
+    taken = await rows_of(tx, kind, step, task, result)
+    given = await shards.row_ids(tx, reads) if taken else frozenset()
+    for number, row in enumerate(taken, 1):
+        if why := _amiss(kind, step, row, given):
+            raise BadRows(number, why)
+    return taken
+
+
+async def rows_of(tx: Tx, kind: Loaded, step: str, task: Any, result: Any) -> list[dict[str, Any]]:
+    """The rows that a result would publish, in canonical form. Raises BadRows, NotFound, WrongBytes."""
     given = kind.rows(step, task, result)
     if given is None:
         return []
@@ -50,20 +57,20 @@ async def rows_of(tx: Tx, kind: Loaded, step: str, task: Any, result: Any) -> li
     if size is None:
         raise NotFound("blob", blob, "Upload the rows before the result that names them.")
     if size > MOST_BYTES:
-        raise BadRows(0, f"they are larger than {MOST_BYTES:,} bytes")
+        raise BadRows(1, f"all of them are larger than {MOST_BYTES:,} bytes")
     return rows.read(await tx.blobs.get(blob), most=MOST_ROWS)
 
 
-def _names(kind: Loaded, step: str, taken: Sequence[Row], given: Set[str]) -> str:
-    for number, row in enumerate(taken, 1):
-        if kind.kind.reads == "nothing":
-            key = [str(row.get(column)) for column in kind.kind.key]
-        else:
-            key = row.get("_from") or []
-            if kind.kind.reads == "row" and len(key) != 1:
-                return f"Row {number} is not made of exactly one row."
-            if not given.issuperset(key):
-                return f"Row {number} is made of a row that the task was not given."
-        if row["_row"] != row_id(step, *key):
-            return f"Row {number} is not named by its key."
-    return ""
+def _amiss(kind: Loaded, step: str, row: Row, given: Set[str]) -> str:
+    """Why this row does not follow from its task, or ""."""
+    if strange := OURS & set(row):
+        return f"the column {min(strange)} is the network's own"
+    if kind.kind.reads == "nothing":
+        key = [str(row.get(column)) for column in kind.kind.key]
+    else:
+        key = row.get("_from") or []
+        if not key or (kind.kind.reads == "row" and len(key) != 1):
+            return "it is not made of exactly one row" if kind.kind.reads == "row" else "it is made of no row"
+        if not given >= set(key):
+            return "it is made of a row that the task was not given"
+    return "" if row["_row"] == row_id(step, *key) else "it is not named by its key"

@@ -8,25 +8,27 @@ verdicts have an order, and with it every owner's standing.
 A judge that raises parks its own case, for its author to see; the others go on.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from optimai.core.assignment import MOVES, Role, State
 from optimai.core.chance import Seed
 from optimai.core.clock import Instant
-from optimai.core.ids import OwnerId
+from optimai.core.ids import AssignmentId, OwnerId
 from optimai.core.standing import Standing, after, suspended
 from optimai.kinds import catalog, ruling
 from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import More
-from optimai.kinds.ruling import Asked, Draw, Given, Record
+from optimai.kinds.ruling import Asked, Draw, Given, Record, Ruled
 from optimai.network import intake
 from optimai.network.store import challenges, epochs, judging, nodes
 from optimai.network.store.judging import Answered, Try
-from optimai.network.store.sql import Tx
+from optimai.network.store.sql import Conflict, Tx
 
+log = logging.getLogger(__name__)
 
 
 class _Bench(Struct, frozen=True):
@@ -55,33 +57,44 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         await judging.standings(tx, owners),
     )
     done = 0
+    in_hope = []
     for case in cases:
-        others = not case.over and bool(bench.able[case.able] - {one.owner for one in case.tries})
+        others = bool(bench.able[case.able] - {one.owner for one in case.tries})
         if case.places and others and not case.over:
-            continue  # somebody who can is there; he will come
+            in_hope.append(case.id)
+            continue
         done += 1
         try:
-            await _judge(tx, bench, case, others)
+            async with tx.part():
+                await _judge(tx, bench, case, alone=case.over or (tx.network.private and not others))
+        except Conflict:
+            raise
         except Exception as fault:
+            log.exception("the judge of task %d broke", case.id)
+            bench.standings.clear()
+            bench.standings.update(await judging.standings(tx, owners))
             await judging.park(tx, case.id)
             await judging.tell(
                 tx, "bad", f"Parked task {case.id} of {case.step}", f"Its judge broke: {fault!r}", case.campaign, now
             )
+    await judging.hope(tx, in_hope, now)
     return done
 
 
-async def _judge(tx: Tx, bench: _Bench, case: Answered, others: bool) -> None:
+async def _judge(tx: Tx, bench: _Bench, case: Answered, *, alone: bool) -> None:
+    """`alone`: nobody else can be had."""
     kind = catalog.load(case.kind)
-    draw = case.draw or _draw(kind, bench, case, others)
-    if case.draw is None and draw.audit:
-        await _want(tx, bench, kind, case, More(1, draw.why, Role.AUDIT), draw)
+    asked = await _asked(tx, bench, kind, case, alone)
+    sound = [one for one, given in zip(case.tries, asked.given, strict=True) if not given.refused]
+    draw = case.draw or _draw(kind, bench, case, others=not alone)
+    if case.draw is None and draw.audit and sound:
+        await _want(tx, bench, kind, case, More(1, draw.why, Role.AUDIT), draw, sound)
         return
-    last = case.over or (not others and tx.network.private)
-    asked = await _asked(tx, bench, kind, case, last)
     outcome = ruling.rule(kind, asked, [one.result for one in case.tries])
     if isinstance(outcome, More):
-        await _want(tx, bench, kind, case, outcome, draw)
+        await _want(tx, bench, kind, case, outcome, draw if sound else None, sound)
         return
+    await _publishable(tx, kind, case, outcome, sound)
     await _close(tx, bench, case, Record(asked=asked, draw=draw, ruled=outcome))
 
 
@@ -99,19 +112,33 @@ def _draw(kind: Loaded, bench: _Bench, case: Answered, others: bool) -> Draw:
     )
 
 
-async def _want(tx: Tx, bench: _Bench, kind: Loaded, case: Answered, more: More, draw: Draw) -> None:
-    """Ask more owners. An auditor is asked what the kind says, about the first result that can be read."""
+async def _want(
+    tx: Tx, bench: _Bench, kind: Loaded, case: Answered, more: More, draw: Draw | None, sound: Sequence[Try]
+) -> None:
+    """Ask more owners. An auditor is asked what the kind says about the first result that can be taken."""
     audit = None
     if more.role is Role.AUDIT and case.audit is None:
-        first = next(one for one in case.tries if not ruling.unreadable(kind, one.result))
         task = kind.audit(
             msgspec.json.decode(case.options, type=kind.options),
             msgspec.json.decode(case.body, type=kind.task),
-            msgspec.json.decode(first.result, type=kind.result),
+            msgspec.json.decode(sound[0].result, type=kind.result),
             bench.seed,
         )
         audit = msgspec.json.encode(task, order="sorted")
     await judging.want(tx, case.id, more.owners, more.role, audit, draw, bench.now)
+
+
+async def _publishable(tx: Tx, kind: Loaded, case: Answered, ruled: Ruled, sound: Sequence[Try]) -> None:
+    """What a judge believes of several results is looked at like a result. Raises BadRows."""
+    if ruled.believed == b"null" or any(_plain(kind, one.result) == ruled.believed for one in sound):
+        return
+    task = msgspec.json.decode(case.body, type=kind.task)
+    believed = msgspec.json.decode(ruled.believed, type=kind.result)
+    await intake.rows_that_follow(tx, kind, case.step, task, believed, case.reads)
+
+
+def _plain(kind: Loaded, result: Raw) -> bytes:
+    return msgspec.json.encode(msgspec.json.decode(result, type=kind.result), order="sorted")
 
 
 async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered, last: bool) -> Asked:
@@ -147,12 +174,13 @@ async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered, last: bool
 async def _flaw(tx: Tx, kind: Loaded, case: Answered, one: Try) -> str:
     if unreadable := ruling.unreadable(kind, one.result):
         return unreadable
+    asked = case.audit if one.role is Role.AUDIT and case.audit else case.body
     return await intake.flaw(
         tx,
         kind,
         case.step,
         msgspec.json.decode(case.options, type=kind.options),
-        msgspec.json.decode(case.body, type=kind.task),
+        msgspec.json.decode(asked, type=kind.task),
         msgspec.json.decode(one.result, type=kind.result),
         case.reads,
     )
@@ -190,7 +218,7 @@ def _moved(one: Try, units: int) -> State:
     return to
 
 
-async def _stand(tx: Tx, bench: _Bench, case: Answered, record: Record, tries: Mapping[int, Try]) -> None:
+async def _stand(tx: Tx, bench: _Bench, case: Answered, record: Record, tries: Mapping[AssignmentId, Try]) -> None:
     """Count what was checked now instead of what an earlier verdict of this task had counted."""
     changed = {}
     for one in record.ruled.found:

@@ -38,7 +38,7 @@ async def _ask(tx: Tx, now: Instant, step: Due) -> None:
     plan = kind.plan(options, state, news)
     if kind.store:
         await kind.store.save(tx, step.id, plan, now)
-    await steps.add_tasks(tx, step.id, [_task(step, one) for one in plan.pieces], now)
+    await steps.add_tasks(tx, step.id, [_task(step, one, news.until) for one in plan.pieces], now)
     await steps.planned(tx, step.id, plan.state, plan.finished, news.ended, now)
 
 
@@ -79,7 +79,7 @@ def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, 
     return {name: [row[name] for row in rows] for name in names}
 
 
-def _task(step: Due, piece: Piece[Any]) -> NewTask:
+def _task(step: Due, piece: Piece[Any], until: Instant | None) -> NewTask:
     return NewTask(
         kind=f"{step.kind}+{piece.needs}" if piece.needs else step.kind,
         body=msgspec.json.encode(piece.task, order="sorted"),
@@ -89,6 +89,7 @@ def _task(step: Due, piece: Piece[Any]) -> NewTask:
         pinned=piece.node,
         audited=piece.audited,
         places=piece.answers,
-        challenges=getattr(piece, "challenges", 0),
-        holds=msgspec.json.encode(getattr(piece, "holds", ())),
+        challenges=piece.challenges,
+        holds=msgspec.json.encode(piece.holds),
+        until=until if piece.node else None,
     )

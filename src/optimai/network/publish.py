@@ -14,7 +14,7 @@ import msgspec
 from optimai.core.clock import Instant
 from optimai.core.rows import Row
 from optimai.kinds import catalog
-from optimai.kinds.contract import Shard
+from optimai.kinds.catalog import Loaded
 from optimai.network import intake, shards, versions
 from optimai.network.store import publishing
 from optimai.network.store.publishing import Believed, Ripe
@@ -32,30 +32,44 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
 
 
 async def _seal_shard(tx: Tx, now: Instant, step: Ripe) -> None:
+    kind = catalog.load(step.kind)
+    believed = await publishing.take_believed(tx, step.id, tx.network.seal_rows, MOST_TASKS)
+    given = [(task, await _rows(tx, kind, step, task)) for task in believed]
+    parents = await _parents(tx, given) if kind.kind.carries else {}
     rows: dict[str, dict[str, Any]] = {}
-    for task in await publishing.take_believed(tx, step.id, tx.network.seal_rows, MOST_TASKS):
-        for row in await _rows(tx, step, task):
-            rows[row["_row"]] = row
+    for task, its in given:
+        behind = await shards.ancestry(tx, task.reads) if its else {}
+        rows |= {row["_row"]: _published(row, task, behind, parents) for row in its}
     if rows:
         shard = await shards.write(tx, list(rows.values()))
         await publishing.add_shard(tx, step.id, step.campaign, shard, now)
 
 
-async def _rows(tx: Tx, step: Ripe, task: Believed) -> list[dict[str, Any]]:
-    """The rows that a verdict believes, with where they are from."""
-    kind = catalog.load(step.kind)
+async def _rows(tx: Tx, kind: Loaded, step: Ripe, task: Believed) -> list[dict[str, Any]]:
+    """The rows that a verdict believes."""
     believed = msgspec.json.decode(task.believed, type=kind.result | None)
     if believed is None:
         return []
-    given = await intake.rows_of(tx, kind, step.path, msgspec.json.decode(task.body, type=kind.task), believed)
-    behind = await shards.ancestry(tx, task.reads) if given and "_from" in given[0] else {}
-    parents = await _parents(tx, task.reads) if kind.kind.carries else {}
-    return [_published(row, task, behind, parents) for row in given]
+    body = msgspec.json.decode(task.body, type=kind.task)
+    return await intake.rows_of(tx, kind, step.path, body, believed)
+
+
+async def _parents(tx: Tx, given: Sequence[tuple[Believed, Sequence[Row]]]) -> dict[str, Row]:
+    """The rows that these were made of; each shard is read once."""
+    wanted = {name for _, rows in given for row in rows for name in row.get("_from", ())}
+    reads = {shard.blob: shard for task, _ in given for shard in task.reads}
+    return {
+        row["_row"]: row
+        for shard in reads.values()
+        for row in await shards.read(tx, shard)
+        if row["_row"] in wanted
+    }
 
 
 def _published(
     row: Row, task: Believed, behind: Mapping[str, frozenset[int]], parents: Mapping[str, Row]
 ) -> dict[str, Any]:
+    """A row with where it is from: its own columns before those that it carries on."""
     of = row.get("_from", ())
     lineage = frozenset[int]().union(*(behind[parent] for parent in of))
     carried = {
@@ -65,10 +79,6 @@ def _published(
         if not name.startswith("_")
     }
     return carried | dict(row) | {"_result": task.result, "_verdict": task.stands, "_lineage": sorted(lineage)}
-
-
-async def _parents(tx: Tx, reads: Sequence[Shard]) -> dict[str, Row]:
-    return {row["_row"]: row for shard in reads for row in await shards.read(tx, shard)}
 
 
 async def seal(tx: Tx, now: Instant, limit: int) -> int:

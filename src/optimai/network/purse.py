@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from optimai.core import earning as earnings
 from optimai.core import ledger
+from optimai.core.assignment import Assignment
 from optimai.core.clock import Instant
 from optimai.core.earning import Earning, State
 from optimai.core.ids import AssignmentId, CampaignId
@@ -40,14 +41,26 @@ class Moves:
         ]
 
 
-async def set_aside(
-    tx: Tx, first: AssignmentId, amounts: Mapping[CampaignId, int], now: Instant
-) -> None:
-    """What a batch of offers can cost at most, from escrow. `first` names the batch."""
+async def set_aside(tx: Tx, first: AssignmentId, amounts: Mapping[CampaignId, int], now: Instant) -> None:
+    """What a batch of offers can cost at most, from escrow. `first` names the batch; its earnings are written."""
     moves = Moves()
     for campaign, amount in amounts.items():
         moves.add("reserve", f"offers from {first}", ledger.escrow(campaign), ledger.reserved(campaign), amount)
-    await money.post(tx, moves.transfers(), now)
+    await money.write(tx, moves.transfers(), now)
+
+
+async def set_aside_again(
+    tx: Tx, late: Sequence[tuple[Assignment, CampaignId, Nano]], now: Instant
+) -> None:
+    """For answers that came late and are welcome: what was set aside for them had gone back to escrow."""
+    moves = Moves()
+    for one, campaign, amount in late:
+        if amount:
+            await money.reserve(tx, one.id, campaign, one.owner, amount, now)
+        moves.add(
+            "reserve", f"late answers from {one.id}", ledger.escrow(campaign), ledger.reserved(campaign), amount
+        )
+    await money.write(tx, moves.transfers(), now)
 
 
 async def give_back(tx: Tx, assignments: Sequence[AssignmentId], reason: str, now: Instant) -> None:

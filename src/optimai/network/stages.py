@@ -9,12 +9,11 @@ drive this same list.
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from asyncpg import DeadlockDetectedError, SerializationError
 from msgspec import Struct
 
 from optimai.core.clock import Instant
 from optimai.network import campaigns, challenge, epoch, expire, judge, plan, publish, settle
-from optimai.network.store.sql import Database, Tx
+from optimai.network.store.sql import Conflict, Database, Tx
 
 LOCKS = 7_100  # advisory lock keys: this and the stage's place
 
@@ -24,26 +23,29 @@ class Stage(Struct, frozen=True):
     run: Callable[[Tx, Instant, int], Awaitable[int]]
     every: timedelta  # how often to look when there was nothing
     limit: int
+    wakes: tuple[str, ...] = ()  # stages that may find something because this one did
     alone: bool = False  # one replica at a time
     snapshot: bool = False  # all its reads see one moment
 
 
-_OFTEN = timedelta(milliseconds=200)
 _SECOND = timedelta(seconds=1)
+_SELDOM = timedelta(seconds=5)  # what wakes it is known; this only covers other replicas
 
 STAGES = (
-    Stage("epoch", epoch.run, _SECOND, 1, alone=True, snapshot=True),
-    Stage("expire", expire.run, _SECOND, 500),
-    Stage("plan", plan.run, _OFTEN, 20),
+    Stage("epoch", epoch.run, _SECOND, 1, ("epoch", "plan", "judge"), alone=True, snapshot=True),
+    Stage("expire", expire.run, _SECOND, 500, ("judge", "seal")),
+    Stage("plan", plan.run, _SECOND, 20, ("seal",)),
     Stage("challenge", challenge.run, _SECOND, 500, alone=True),
-    Stage("judge", judge.run, _OFTEN, 200, alone=True),
-    Stage("settle", settle.run, _OFTEN, 500),
-    Stage("release", settle.release, _SECOND, 500),
-    Stage("publish", publish.run, _OFTEN, 10),
-    Stage("seal", publish.seal, _OFTEN, 10),
-    Stage("dataset", campaigns.run, _SECOND, 5),
-    Stage("end", campaigns.end, _SECOND, 20),
+    Stage("judge", judge.run, _SELDOM, 200, ("settle", "plan", "publish", "seal"), alone=True),
+    Stage("settle", settle.run, _SELDOM, 500, ("epoch", "end")),
+    Stage("release", settle.release, _SECOND, 500, ("end",)),
+    Stage("publish", publish.run, _SECOND, 10, ("plan", "seal", "dataset")),
+    Stage("seal", publish.seal, _SELDOM, 10, ("plan", "dataset", "end")),
+    Stage("dataset", campaigns.run, _SELDOM, 5),
+    Stage("end", campaigns.end, _SECOND, 20, ("judge",)),
 )
+BY_NAME = {stage.name: stage for stage in STAGES}
+TAKEN_IN = ("judge",)  # what an exchange wakes when it brought results
 
 
 async def run(database: Database, stage: Stage) -> int:
@@ -54,5 +56,5 @@ async def run(database: Database, stage: Stage) -> int:
             if stage.alone and not await tx.fetchval("select pg_try_advisory_xact_lock($1)", lock):
                 return 0
             return await stage.run(tx, now, stage.limit)
-    except (SerializationError, DeadlockDetectedError):
+    except Conflict:
         return 0  # somebody else was faster; whatever is left is found at the next look

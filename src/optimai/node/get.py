@@ -6,13 +6,13 @@ Public addresses and the ports 80 and 443, or what the operator has named (see
 
 import zlib
 from collections.abc import Mapping
-from ipaddress import ip_address
 
 import ada_url
 from aiohttp import (
     ClientError,
     ClientPayloadError,
     ClientResponse,
+    ClientResponseError,
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
@@ -23,7 +23,7 @@ from yarl import URL
 
 from optimai.kinds.kit import Refused
 from optimai.node import addresses
-from optimai.node.addresses import Private, is_public
+from optimai.node.addresses import Private
 
 PRODUCT = "OptimAI"  # as a robots.txt names us
 HEADERS = {
@@ -73,8 +73,6 @@ class Getter:
         named = (host, port) in self._places
         if not named and port not in PORTS.values():
             raise Refused("forbidden", f"Port {port} of {host} is not a web site's.")
-        if not named and is_literal(host) and not is_public(host):
-            raise Refused("private", f"{host} is not a public address.")
         origin = f"{scheme}//{parsed['host']}"
         return Target(f"{origin}{parsed['pathname']}{parsed['search']}", origin, host, named)
 
@@ -90,11 +88,12 @@ class Getter:
                 return Answer(answer.status, headers, await read(answer, most, cut=cut))
         except TimeoutError:
             raise Refused("timeout", f"{target.url} took more than {seconds:.0f} seconds.") from None
-        except (ClientPayloadError, zlib.error) as fault:
+        except (ClientPayloadError, ClientResponseError, zlib.error) as fault:
             raise Refused("broken", f"{target.url} can't be read to its end: {fault}.") from None
         except (ClientError, OSError, ValueError) as fault:
-            why = "private" if is_private(fault) else "unreachable"
-            raise Refused(why, f"{target.url} can't be reached: {fault}.") from None
+            if private := private_below(fault):
+                raise Refused("private", f"{target.url} can't be fetched: {private}.") from None
+            raise Refused("unreachable", f"{target.url} can't be reached: {fault}.") from None
 
     def _session(self, named: bool) -> ClientSession:
         """Two worlds that never meet: what is public, and what the operator has named."""
@@ -141,18 +140,8 @@ async def read(answer: ClientResponse, most: int, *, cut: bool) -> bytes:
     return bytes(body)
 
 
-def is_literal(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def is_private(fault: BaseException | None) -> bool:
-    """Somewhere below this fault, a connection to a private address was refused."""
-    while fault is not None:
-        if isinstance(fault, Private):
-            return True
+def private_below(fault: BaseException | None) -> Private | None:
+    """The refusal of a private address that led to this fault, if there is one."""
+    while fault is not None and not isinstance(fault, Private):
         fault = fault.__cause__ or fault.__context__
-    return False
+    return fault

@@ -107,10 +107,12 @@ class Home:
         return self.folder / "scratch"
 
     def pause(self) -> None:
-        """Within 2 s nothing runs and nothing is taken on, until `resume`, restarts included."""
+        """Within 2 s nothing runs and nothing is taken on, until `resume`: restarts do not end it."""
+        self.config()
         (self.folder / "paused").touch()
 
     def resume(self) -> None:
+        self.config()
         (self.folder / "paused").unlink(missing_ok=True)
 
     def paused(self) -> bool:

@@ -50,7 +50,6 @@ def environment(scratch: Path, threads: int) -> dict[str, str]:
         "TMPDIR": str(scratch),
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(Path(__file__).parents[2]),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "DO_NOT_TRACK": "1",
         "SCARF_NO_ANALYTICS": "true",
     } | {

@@ -42,7 +42,7 @@ class HttpLink:
         return (await self._call("GET", "/network", b"")).body
 
     async def enrol(self, envelope: bytes) -> bytes:
-        return (await self._call("POST", "/nodes", envelope)).body
+        return (await self._call("POST", "/enrol", envelope)).body
 
     async def exchange(self, request: bytes) -> Heard:
         return await self._call("POST", "/exchange", request)

@@ -23,6 +23,7 @@ from optimai.node.home import Home
 from optimai.node.invite import parse_invite
 from optimai.node.life import Place
 from optimai.sim import liars, people
+from optimai.sim.desk import Desk
 from optimai.sim.people import PersonHands
 from optimai.sim.site.pages import publish
 from optimai.sim.site.state import Site
@@ -93,10 +94,10 @@ class Stage:
             return liars.Copier(self.leak)
 
         def fabricator(place: Place) -> Hands:
-            return liars.Fabricator(place)
+            return liars.Fabricator(Desk(place), place.clock)
 
         def replayer(place: Place) -> Hands:
-            return liars.Replayer(place, life.workers(place), self.archive())
+            return liars.Replayer(Desk(place), self.archive(), place.clock)
 
         def slow(place: Place) -> Hands:
             return liars.Slow(life.workers(place), asyncio.sleep, self.cast.slow)

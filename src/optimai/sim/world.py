@@ -10,7 +10,9 @@ verified, rows are real, and PostgreSQL is real.
 import heapq
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from typing import Literal
 
 import msgspec
 from nacl.signing import SigningKey
@@ -21,6 +23,7 @@ from optimai.core.errors import OptimaiError
 from optimai.core.ids import NodeId, OwnerId, fingerprint
 from optimai.kinds import catalog
 from optimai.network import door, exchange, stages
+from optimai.network.stages import Stage
 from optimai.network.store import due
 from optimai.network.store.sql import Database, Tx
 from optimai.sim.doing import Doing
@@ -28,7 +31,14 @@ from optimai.wire import envelope
 from optimai.wire.exchange import EXCHANGE, Ask, Done, Enrol, Met, Offer, Reply, Request, Signed, ask_hash
 
 SOON = timedelta(seconds=1)
-QUIET = 200  # rounds of stages after which something must be wrong
+BEAT = timedelta(hours=1)  # a node at work says so at least as often
+TICK = timedelta(seconds=1)  # what happens within it happens together
+QUIET = 10_000  # runs of stages after which something must be wrong
+MAKES_WORK = ("plan", "judge", "expire")
+
+
+class Died(Exception):
+    """The simulated coordinator, in the middle of a transaction."""
 
 
 class Node:
@@ -67,7 +77,9 @@ class World:
         self._wakes: list[tuple[Instant, int, Node]] = []
         self._count = itertools.count()
         self._draws = itertools.count()
-        self._due = start  # when a stage next has something to do, as far as is known
+        self.lost_replies = 0  # one in so many; 0: none
+        self.broken_commits = 0  # one transaction of a stage in so many
+        self._due: dict[str, Instant] = {}  # when stages next have something to do, as far as is known
 
     async def _clock(self, tx: Tx) -> Instant:
         return self.now
@@ -76,7 +88,15 @@ class World:
         """The next draw of this world, in [0, bound)."""
         return below(self.seed, bound, "world", next(self._draws))
 
-    async def join(self, name: str, doing: Doing, *, owner: SigningKey | None = None, room: int = 2) -> Node:
+    async def join(
+        self,
+        name: str,
+        doing: Doing,
+        *,
+        owner: SigningKey | None = None,
+        room: int = 2,
+        hands: Literal["machine", "person"] = "machine",
+    ) -> Node:
         """Enrol a node with keys of its own (from its name, so that a run can be repeated)."""
         key = SigningKey(Seed(name.encode().ljust(32, b"\0")[:32]))
         node = Node(name, doing, key, owner or SigningKey(b"owner of " + name.encode().ljust(23, b"\0")[:23]), room)
@@ -85,6 +105,7 @@ class World:
             owner_key=bytes(node.owner_key.verify_key),
             node_key=bytes(key.verify_key),
             name=name,
+            hands=hands,
             simulated=True,
         )
         signed = envelope.sign("application/vnd.optimai.enrol+json", msgspec.json.encode(payload), node.owner_key, key)
@@ -98,24 +119,54 @@ class World:
 
     async def run(self, until: Callable[[], bool] | None = None, *, to: Instant) -> None:
         """Until `until` holds, or the virtual moment `to`."""
-        await self.quiet()
+        await self.quiet([stage.name for stage in stages.STAGES])
         while self.now < to and not (until and until()):
-            news = False
+            woken = [stage for stage, moment in self._due.items() if moment <= self.now]
             while self._wakes and self._wakes[0][0] <= self.now:
-                news |= await self._exchange(heapq.heappop(self._wakes)[2])
-            if news or self.now >= self._due:
-                await self.quiet()
+                if await self._exchange(heapq.heappop(self._wakes)[2]):
+                    woken += stages.TAKEN_IN
+            if woken:
+                await self.quiet(woken)
             wake = self._wakes[0][0] if self._wakes else to
-            self.now = Instant(max(self.now + timedelta(milliseconds=1), min(wake, self._due, to)))
+            self.now = max(Instant(self.now + TICK), min(wake, to, *self._due.values()))
 
-    async def quiet(self) -> None:
-        """Run the stages until none finds anything to do."""
+    async def quiet(self, woken: list[str]) -> None:
+        """Run these stages, and those that they wake, until none finds anything to do."""
+        waiting = dict.fromkeys(woken)
         for _ in range(QUIET):
-            if not sum([await stages.run(self.database, stage) for stage in stages.STAGES]):
-                async with self.database.begin() as (tx, now):
-                    self._due = min(await due.moments(tx, now), default=Instant(now + timedelta(hours=1)))
-                return
-        raise RuntimeError(f"the stages never come to rest at {self.now}")
+            if not waiting:
+                break
+            stage = stages.BY_NAME[next(iter(waiting))]
+            found = await self._stage(stage)
+            if found < stage.limit:
+                del waiting[stage.name]
+            if found:
+                waiting |= dict.fromkeys(stage.wakes)
+                if stage.name in MAKES_WORK:
+                    self._call()
+        else:
+            raise RuntimeError(f"the stages never come to rest at {self.now}: {list(waiting)}")
+        async with self.database.begin() as (tx, now):
+            self._due = await due.moments(tx, now)
+
+    def _call(self) -> None:
+        """Work has come: whoever has nothing in hand hears of it, as by a notification, and asks."""
+        soon = Instant(self.now + TICK)
+        idle = {id(node) for node in self.nodes if node.up and node.reachable and not node.in_hand}
+        self._wakes = [one for one in self._wakes if id(one[2]) not in idle]
+        heapq.heapify(self._wakes)
+        for node in self.nodes:
+            if id(node) in idle:
+                self._wake(node, soon)
+
+    async def _stage(self, stage: Stage) -> int:
+        """One transaction of a stage; now and then one that is rolled back, as when the coordinator dies in it."""
+        if self.broken_commits and self.chance(self.broken_commits) == 0:
+            with suppress(Died):
+                async with self.database.begin(snapshot=stage.snapshot) as (tx, now):
+                    await stage.run(tx, now, stage.limit)
+                    raise Died
+        return await stages.run(self.database, stage)
 
     async def _exchange(self, node: Node) -> bool:
         """Whether it changed anything that a stage might act on."""
@@ -124,8 +175,13 @@ class World:
         if not node.reachable:
             self._wake(node, Instant(self.now + 30 * SOON))
             return False
-        reply = await self._send(node, node.unsent or self._request(node))
+        request = node.unsent or self._request(node)
+        reply = await self._send(node, request)
         node.unsent = None
+        if self.lost_replies and self.chance(self.lost_replies) == 0:
+            node.unsent = request  # it was heard, and does not know
+            self._wake(node, Instant(self.now + SOON))
+            return bool(reply.taken)
         for assignment in reply.taken:
             node.in_hand.pop(assignment, None)
         for refusal in reply.refused:
@@ -138,7 +194,8 @@ class World:
                 node.met.append(Met(asked.id, digest))
         self._wake(node, self._when(node, reply))
         if reply.offers:  # their leases may end before anything else does
-            self._due = min(self._due, *(offer.lease_until for offer in reply.offers))
+            ends = min(offer.lease_until for offer in reply.offers)
+            self._due["expire"] = min(self._due.get("expire", ends), ends)
         return bool(reply.taken or reply.challenges)
 
     def _request(self, node: Node) -> bytes:
@@ -178,7 +235,8 @@ class World:
     def _when(self, node: Node, reply: Reply) -> Instant:
         ready = [at for _, at, _ in node.in_hand.values()]
         idle = Instant(self.now + max(SOON, node.doing.patience))
-        return min([idle, *ready]) if len(node.in_hand) < node.room else min(ready, default=idle)
+        beat = Instant(self.now + BEAT)
+        return min([idle, *ready]) if len(node.in_hand) < node.room else min([beat, *ready])
 
     # What can happen to nodes.
 

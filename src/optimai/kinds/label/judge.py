@@ -49,14 +49,14 @@ def agree(case: Case[Options, Task, Answers]) -> Verdict[Result] | More:
 
     first = {row: _first(votes[row]) for row in votes if _lead(votes[row])} | known if counted else {}
     labels = [Label(row, first[row], votes[row][first[row]], len(counted)) for row in votes if row in first]
-    alone = ", checked by nobody else" if len(counted) == 1 else ""
+    said = f"{len(labels)} of {len(votes)} rows have a label; {len(counted)} of {len(given)} answers count"
     return Verdict(
         believed=Labels(tuple(labels)) if labels else None,
         findings={
             answer.assignment: _finding(given[answer.assignment], first, known, trusted=answer.trusted)
             for answer in case.answers
         },
-        reason=f"{len(labels)} of {len(votes)} rows have a label, from {len(counted)} answers{alone}",
+        reason=said if len(counted) > 1 else f"{said}, checked by nobody else",
     )
 
 

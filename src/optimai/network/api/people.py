@@ -10,9 +10,10 @@ from optimai.core.money import parse_opi
 from optimai.network import access, accounts, campaigns
 from optimai.network.api.machines import JSON, body
 from optimai.network.queries import campaigns as campaign_facts
-from optimai.network.queries import earnings, evidence, trace
+from optimai.network.queries import earnings, evidence, preview, trace
 from optimai.network.queries.campaigns import Campaign, Summary
 from optimai.network.queries.earnings import Line
+from optimai.network.queries.preview import Preview
 from optimai.network.queries.trace import Trace
 from optimai.network.store.sql import Database
 
@@ -56,6 +57,13 @@ async def status(database: Database, name: str) -> Campaign:
     """What a campaign does just now: steps, checks, who works, where the money is."""
     async with database.begin() as (tx, now):
         return await campaign_facts.named(tx, now, name)
+
+
+@get("/v1/campaigns/{name:str}/rows")
+async def rows(database: Database, name: str, most: int = 5) -> Preview:
+    """The first rows there are so far."""
+    async with database.begin() as (tx, _):
+        return await preview.first(tx, name, most)
 
 
 @post("/v1/deposits", status_code=201)
@@ -111,4 +119,4 @@ async def earned(database: Database, owner: str, after: int = 0) -> list[Line]:
         return list(await earnings.of(tx, OwnerId(owner), EarningId(after)))
 
 
-HANDLERS = [traced, earned, submit, listed, status, deposit, account, version, epoch_head, epoch_bundle]
+HANDLERS = [rows, traced, earned, submit, listed, status, deposit, account, version, epoch_head, epoch_bundle]

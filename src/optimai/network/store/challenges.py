@@ -14,6 +14,8 @@ from optimai.wire.exchange import Asked, Met
 
 async def waiting(tx: Tx, nodes: Sequence[NodeId], now: Instant) -> dict[NodeId, list[Asked]]:
     """Not yet answered and not yet due. Said again in each exchange, so that none is lost on the way."""
+    if not nodes:
+        return {}
     rows = await tx.fetch(
         """
         select id, assignment, node, blob, start, length, nonce from challenge
@@ -30,22 +32,24 @@ async def waiting(tx: Tx, nodes: Sequence[NodeId], now: Instant) -> dict[NodeId,
     return asked
 
 
-async def answered(tx: Tx, answers: Sequence[tuple[NodeId, Sequence[Met]]], now: Instant) -> None:
-    """The first answer counts, if it comes in time and from whoever was asked."""
-    flat = [(node, met.challenge, met.digest[:64]) for node, mets in answers for met in mets]
+async def answered(tx: Tx, answers: Sequence[tuple[NodeId, Sequence[Met]]], now: Instant) -> set[NodeId]:
+    """The first answer counts, if it comes in time and from whoever was asked. Whose did?"""
+    flat = [(node, met.challenge, met.digest) for node, mets in answers for met in mets]
     if not flat:
-        return
-    await tx.execute(
+        return set()
+    rows = await tx.fetch(
         """
         update challenge set answer = new.digest, answered = $4
           from unnest($1::text[], $2::bigint[], $3::text[]) as new (node, id, digest)
          where challenge.id = new.id and challenge.node = new.node and answer is null and due > $4
+        returning challenge.node
         """,
         [one[0] for one in flat],
         [one[1] for one in flat],
         [one[2] for one in flat],
         now,
     )
+    return {row["node"] for row in rows}
 
 
 async def of(tx: Tx, assignments: Sequence[AssignmentId]) -> dict[AssignmentId, list[Challenge]]:
@@ -93,7 +97,7 @@ class New(Struct, frozen=True, kw_only=True):
 
 
 async def due(tx: Tx, now: Instant, limit: int) -> list[Holder]:
-    """Spread over the lease: the nth of N is due n/(N+1) of the way."""
+    """Spread over what is left of the epoch: the nth of N is due n/(N+1) of the way."""
     rows = await tx.fetch(
         """
         select assignment.id, assignment.node, task.holds, asked.n
@@ -101,7 +105,7 @@ async def due(tx: Tx, now: Instant, limit: int) -> list[Holder]:
           join task on task.id = assignment.task and task.challenges > 0
           cross join lateral (select count(*) as n from challenge where challenge.assignment = assignment.id) as asked
          where assignment.state = 'offered' and asked.n < task.challenges
-           and $1 >= offered + (lease_until - offered) * (asked.n + 1) / (task.challenges + 1)
+           and $1 >= offered + (task.until - offered) * (asked.n + 1) / (task.challenges + 1)
          order by assignment.id limit $2
         """,
         now,

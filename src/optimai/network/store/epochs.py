@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from optimai.core.chance import Seed
 from optimai.core.clock import Instant
-from optimai.core.ids import EnvelopeId, NodeId
+from optimai.core.ids import BlobId, EnvelopeId, NodeId
 from optimai.core.ledger import Transfer
 from optimai.network.store.sql import Record, Tx
 
@@ -23,7 +23,7 @@ class Epoch(Struct, frozen=True, kw_only=True):
 class Closed(Struct, frozen=True):
     number: int
     head: bytes
-    bundle: str
+    bundle: BlobId
 
 
 async def running(tx: Tx) -> Epoch | None:
@@ -33,8 +33,13 @@ async def running(tx: Tx) -> Epoch | None:
 
 
 async def current(tx: Tx) -> Epoch:
-    row = await tx.fetchrow("select number, seed, opened, closes, closing from epoch where closed is null for share")
-    if row is None:
+    for _ in range(2):  # who waited for one to close does not see the next until he looks again
+        row = await tx.fetchrow(
+            "select number, seed, opened, closes, closing from epoch where closed is null for share"
+        )
+        if row is not None:
+            break
+    else:
         raise LookupError("no epoch is open: the stage `epoch` opens the first one")
     return _epoch(row)
 
@@ -74,7 +79,7 @@ async def begin_close(tx: Tx, number: int) -> None:
 
 
 async def unsettled(tx: Tx) -> bool:
-    return bool(await tx.fetchval("select exists (select from task where not settled and state = 'closed')"))
+    return bool(await tx.fetchval("select exists (select from task where not settled)"))
 
 
 async def close(tx: Tx, number: int, head: bytes, bundle: str, now: Instant) -> None:

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from optimai.core.assignment import Role, State
 from optimai.core.chance import Ppm
 from optimai.core.clock import Instant
-from optimai.core.ids import AssignmentId, CampaignId, EnvelopeId, NodeId, OwnerId, TaskId, result_id
+from optimai.core.ids import AssignmentId, CampaignId, EnvelopeId, NodeId, OwnerId, ResultId, TaskId, result_id
 from optimai.core.standing import Standing
 from optimai.kinds.contract import Shard
 from optimai.kinds.ruling import Draw
@@ -35,7 +35,7 @@ class Try(Struct, frozen=True, kw_only=True):
     faults: int
 
     @property
-    def name(self) -> str:
+    def name(self) -> ResultId:
         return result_id(self.envelope, self.place)
 
 
@@ -63,22 +63,30 @@ class Answered(Struct, frozen=True, kw_only=True):
 
 
 async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit: int) -> list[Answered]:
-    """Open tasks that wait for nobody; with patience also those that have waited longer than that in vain."""
+    """Open tasks that wait for nobody; with patience also those that have waited longer than that in vain.
+
+    Of a task with open places nothing is looked at before: opinions that trickle in cost nothing.
+    """
     rows = await tx.fetch(
         """
         with candidate as (
-             select task from assignment where state = 'returned'
-              union
-             select id from task where again and state = 'open')
+             (select id from task
+               where state = 'open' and places = 0
+                 and not exists (select from assignment where assignment.task = task.id and state = 'offered')
+               order by id limit $2)
+             union all
+             (select id from task
+               where state = 'open' and places > 0 and asked > 0 and wanted < $1
+                 and not exists (select from assignment where assignment.task = task.id and state = 'offered')
+                 and exists (select from assignment where assignment.task = task.id and state = 'returned')
+               order by wanted limit $2))
         select task.*, step.path, step.options, step.campaign, step.audit as rate, verdict.believed,
                campaign.ends <= $3 as over
           from candidate
-          join task on task.id = candidate.task
+          join task on task.id = candidate.id
           join step on step.id = task.step
           join campaign on campaign.id = step.campaign
           left join verdict on verdict.id = task.stands
-         where task.state = 'open' and (task.places = 0 or task.wanted < $1)
-           and not exists (select from assignment where assignment.task = task.id and state = 'offered')
          order by task.id limit $2 for update of task skip locked
         """,
         now - patience if patience else None,
@@ -180,6 +188,12 @@ async def want(
     )
 
 
+async def hope(tx: Tx, tasks: Sequence[TaskId], now: Instant) -> None:
+    """Somebody is there who can take their places: be patient once more."""
+    if tasks:
+        await tx.execute("update task set wanted = $2 where id = any($1::bigint[])", tasks, now)
+
+
 async def park(tx: Tx, task: TaskId) -> None:
     await tx.execute("update task set state = 'parked', places = 0, again = false where id = $1", task)
 
@@ -256,19 +270,29 @@ async def stand(tx: Tx, now_standing: Mapping[tuple[OwnerId, str], Standing]) ->
 
 
 async def suspend(tx: Tx, owner: OwnerId, kind: str, now: Instant) -> list[TaskId]:
-    """No more offers; whatever of theirs is judged and not yet free is to be judged again. Returns those tasks."""
+    """No more offers; whatever of theirs is judged and not yet free is to be judged again. Returns those tasks.
+
+    Where nobody is paid, work is free when the time to appeal is over, all the same.
+    """
     await tx.execute("update standing set suspended = $3 where owner = $1 and kind = $2", owner, kind, now)
     rows = await tx.fetch(
         """
         update task set state = 'open', again = true
          where state = 'closed' and split_part(kind, '+', 1) = $2 and id in (
-               select assignment.task from assignment join earning on earning.assignment = assignment.id
-                where assignment.owner = $1 and assignment.state = 'accepted'
-                  and earning.state in ('reserved', 'pending'))
+               select assignment.task from assignment
+                where owner = $1 and state = 'accepted'
+                  and (exists (select from earning where earning.assignment = assignment.id
+                                  and earning.state in ('reserved', 'pending'))
+                       or price = 0 and exists (
+                          select from task as its join verdict on verdict.id = its.verdict
+                            join step on step.id = its.step join campaign on campaign.id = step.campaign
+                           where its.id = assignment.task and campaign.state = 'running'
+                             and verdict.at + step.appeal > $3)))
         returning id
         """,
         owner,
         kind,
+        now,
     )
     return [row["id"] for row in rows]
 

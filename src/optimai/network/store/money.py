@@ -14,40 +14,38 @@ from optimai.core.ledger import Account, Transfer
 from optimai.core.money import Nano, opi
 from optimai.network.store.sql import Record, Tx
 
-LINKING = 7_002
-
 
 async def post(tx: Tx, transfers: Sequence[Transfer], now: Instant) -> None:
     """Move money. Raises NotEnough, and moves nothing, where an account would fall below zero."""
+    changes = ledger.together(transfers)
+    has = await balances(tx, list(changes))
+    for account, change in changes.items():
+        if has[account] + change < 0 and account != ledger.OUTSIDE:
+            raise NotEnough(account, opi(has[account]), opi(Nano(-change)))
+    await write(tx, transfers, now)
+
+
+async def write(tx: Tx, transfers: Sequence[Transfer], now: Instant) -> None:
+    """The same, for whoever has seen by `balances` that it will do: the database refuses what would not."""
     if not transfers:
         return
     changes = ledger.together(transfers)
-    names = sorted(changes)
-    rows = await tx.fetch(
-        """
-        insert into account (name, balance) select name, 0 from unnest($1::text[]) as new (name)
-        on conflict (name) do update set balance = account.balance returning name, balance
-        """,
-        names,
-    )
-    for row in rows:
-        after = row["balance"] + changes[row["name"]]
-        if after < 0 and row["name"] != ledger.OUTSIDE:
-            raise NotEnough(row["name"], opi(row["balance"]), opi(-changes[row["name"]]))
     await tx.execute(
         """
-        update account set balance = balance + new.change
-          from unnest($1::text[], $2::bigint[]) as new (name, change) where account.name = new.name
-        """,
-        names,
-        [changes[Account(name)] for name in names],
-    )
-    await tx.execute(
-        """
+        with new as (
+             select * from unnest($1::text[], $2::bigint[]) as new (name, change)),
+        gained as (
+             insert into account (name, balance) select name, change from new where change > 0
+             on conflict (name) do update set balance = account.balance + excluded.balance),
+        lost as (
+             update account set balance = balance + change from new
+              where account.name = new.name and change < 0)
         insert into transfer (event, about, entries, at)
-        select event, about, entries::jsonb, $4 from unnest($1::text[], $2::text[], $3::text[])
+        select event, about, entries::jsonb, $6 from unnest($3::text[], $4::text[], $5::text[])
                as new (event, about, entries)
         """,
+        list(changes),
+        list(changes.values()),
         [one.event for one in transfers],
         [one.about for one in transfers],
         [msgspec.json.encode(one.entries, order="sorted").decode() for one in transfers],
@@ -56,7 +54,12 @@ async def post(tx: Tx, transfers: Sequence[Transfer], now: Instant) -> None:
 
 
 async def balances(tx: Tx, accounts: Sequence[Account]) -> dict[Account, Nano]:
-    rows = await tx.fetch("select name, balance from account where name = any($1::text[]) for update", accounts)
+    """Locked, in the order of their names, so that no two transactions wait for each other."""
+    if not accounts:
+        return {}
+    rows = await tx.fetch(
+        "select name, balance from account where name = any($1::text[]) order by name for update", accounts
+    )
     return {account: Nano(0) for account in accounts} | {row["name"]: Nano(row["balance"]) for row in rows}
 
 
@@ -196,3 +199,9 @@ async def sums(tx: Tx) -> Mapping[str, Any]:
     )
     assert row is not None
     return dict(row)
+
+
+async def posted(tx: Tx, event: str, about: str) -> bool:
+    return bool(
+        await tx.fetchval("select exists (select from transfer where event = $1 and about = $2)", event, about)
+    )

@@ -1,6 +1,6 @@
 """Owners, nodes, and the serials of their exchanges."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
@@ -35,8 +35,15 @@ async def known(tx: Tx, nodes: Sequence[NodeId]) -> dict[NodeId, Known]:
     return {row["id"]: Known(row["id"], row["owner"], row["key"], row["hands"]) for row in rows}
 
 
-async def advance(tx: Tx, fences: Sequence[Fence], now: Instant) -> set[NodeId]:
-    """Which of them had a serial higher than any before; theirs is written, the others' not."""
+class Fresh(Struct, frozen=True):
+    """What is known of a node whose exchange passed the fence."""
+
+    barred: frozenset[str]  # kinds for which its owner is suspended
+    challenged: bool  # a challenge waits for its answer
+
+
+async def advance(tx: Tx, fences: Sequence[Fence], now: Instant) -> dict[NodeId, Fresh]:
+    """Those that had a serial higher than any before; theirs is written, the others' not."""
     rows = await tx.fetch(
         """
         update node set serial = new.serial, envelope = new.envelope, address = new.address, seen = $6,
@@ -44,7 +51,10 @@ async def advance(tx: Tx, fences: Sequence[Fence], now: Instant) -> set[NodeId]:
           from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[])
                as new (id, serial, envelope, kinds, address)
          where node.id = new.id and node.serial < new.serial
-        returning node.id
+        returning node.id,
+                  array(select kind from standing
+                         where standing.owner = node.owner and suspended is not null) as barred,
+                  exists (select from challenge where challenge.node = node.id and answer is null) as challenged
         """,
         [one.node for one in fences],
         [one.serial for one in fences],
@@ -53,7 +63,7 @@ async def advance(tx: Tx, fences: Sequence[Fence], now: Instant) -> set[NodeId]:
         [one.address for one in fences],
         now,
     )
-    return {row["id"] for row in rows}
+    return {row["id"]: Fresh(frozenset(row["barred"]), row["challenged"]) for row in rows}
 
 
 async def last(tx: Tx, nodes: Sequence[NodeId]) -> dict[NodeId, tuple[int, str | None]]:
@@ -91,13 +101,6 @@ async def enrol(tx: Tx, enrol: Enrol, owner: OwnerId, node: NodeId, now: Instant
         now,
     )
     return rows[0]
-
-
-async def suspensions(tx: Tx, owners: Sequence[OwnerId]) -> Set[tuple[OwnerId, str]]:
-    rows = await tx.fetch(
-        "select owner, kind from standing where suspended is not null and owner = any($1::text[])", owners
-    )
-    return {(row["owner"], row["kind"]) for row in rows}
 
 
 async def able(tx: Tx, kinds: Sequence[str], now: Instant, most: int = 50) -> Mapping[str, frozenset[OwnerId]]:

@@ -37,6 +37,18 @@ class Work(Struct, frozen=True, kw_only=True):
     price: int
     asked: int
     campaign: CampaignId
+    purse: int  # what its escrow has; not locked, so the ledger looks again when it is moved
+    until: Instant | None  # standing work: the end of its epoch
+
+
+class Late(Struct, frozen=True):
+    """A try whose lease is over, and what has become of its place."""
+
+    campaign: CampaignId
+    purse: int  # what its escrow has
+    cost: int  # nano-OPI to set aside again
+    places: int  # that stand open at its task; none where that has its verdict
+    busy: bool  # its owner has another try at the task
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -64,23 +76,9 @@ def _assignment(row: Record) -> Assignment:
     )
 
 
-async def keep(tx: Tx, evidence: Sequence[Evidence], now: Instant) -> None:
-    await tx.execute(
-        """
-        insert into envelope (id, node, serial, body, at)
-        select id, node, serial, body, $5 from unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[])
-               as new (id, node, serial, body)
-        on conflict (id) do nothing
-        """,
-        [one.id for one in evidence],
-        [one.node for one in evidence],
-        [one.serial for one in evidence],
-        [one.body for one in evidence],
-        now,
-    )
-
-
 async def lock(tx: Tx, ids: Sequence[AssignmentId]) -> dict[AssignmentId, Assignment]:
+    if not ids:
+        return {}
     rows = await tx.fetch(
         """
         select id, task, owner, node, lease_until, role, state, envelope, place
@@ -91,31 +89,57 @@ async def lock(tx: Tx, ids: Sequence[AssignmentId]) -> dict[AssignmentId, Assign
     return {row["id"]: _assignment(row) for row in rows}
 
 
-async def places(tx: Tx, tasks: Sequence[TaskId]) -> dict[TaskId, int]:
-    """How many places stand open at each of these tasks; none where it has its verdict."""
+async def late(tx: Tx, ids: Sequence[AssignmentId]) -> dict[AssignmentId, Late]:
+    """What has become of the places of these lapsed assignments. Their tasks are locked."""
+    if not ids:
+        return {}
     rows = await tx.fetch(
         """
-        select id, case when state = 'open' then places else 0 end as places
-          from task where id = any($1::bigint[]) order by id for update
+        select assignment.id, step.campaign, account.balance as purse,
+               assignment.price * assignment.units as cost,
+               case when task.state = 'open' then task.places else 0 end as places,
+               exists (select from assignment as other
+                        where other.task = task.id and other.owner = assignment.owner
+                          and other.state not in ('declined', 'lapsed')) as busy
+          from assignment join task on task.id = assignment.task join step on step.id = task.step
+          join account on account.name = 'escrow:' || step.campaign
+         where assignment.id = any($1::bigint[]) order by task.id for update of task
         """,
-        tasks,
+        ids,
     )
-    return {row["id"]: row["places"] for row in rows}
+    return {
+        row["id"]: Late(row["campaign"], row["purse"], row["cost"], row["places"], row["busy"]) for row in rows
+    }
 
 
 async def returned(
-    tx: Tx, results: Sequence[tuple[AssignmentId, EnvelopeId, int]], now: Instant
+    tx: Tx,
+    results: Sequence[tuple[AssignmentId, EnvelopeId, int]],
+    evidence: Sequence[Evidence],
+    now: Instant,
 ) -> None:
+    """Results, each an envelope and its place there; and the envelopes, for ever."""
+    if not evidence:
+        return
     await tx.execute(
         """
-        update assignment set state = 'returned', envelope = new.envelope, place = new.place, returned = $4
-          from unnest($1::bigint[], $2::text[], $3::smallint[]) as new (id, envelope, place)
+        with kept as (
+             insert into envelope (id, node, serial, body, at)
+             select id, node, serial, body, $1
+               from unnest($5::text[], $6::text[], $7::bigint[], $8::bytea[]) as new (id, node, serial, body)
+             on conflict (id) do nothing)
+        update assignment set state = 'returned', envelope = new.envelope, place = new.place, returned = $1
+          from unnest($2::bigint[], $3::text[], $4::smallint[]) as new (id, envelope, place)
          where assignment.id = new.id
         """,
+        now,
         [one[0] for one in results],
         [one[1] for one in results],
         [one[2] for one in results],
-        now,
+        [one.id for one in evidence],
+        [one.node for one in evidence],
+        [one.serial for one in evidence],
+        [one.body for one in evidence],
     )
 
 
@@ -146,13 +170,19 @@ async def open_places(tx: Tx, change: Mapping[TaskId, int], now: Instant) -> Non
     )
 
 
-async def expired(tx: Tx, now: Instant, limit: int) -> list[Assignment]:
+async def expired(tx: Tx, now: Instant, silent: Instant, limit: int) -> list[Assignment]:
+    """Offers whose lease ended; and those of machines not heard since `silent`, which must have gone."""
     rows = await tx.fetch(
         """
         select id, task, owner, node, lease_until, role, state, envelope, place from assignment
-         where state = 'offered' and lease_until <= $1 order by lease_until limit $2 for update skip locked
+         where state = 'offered'
+           and (lease_until <= $1
+                or node = any (array(select id from node
+                                      where hands = 'machine' and seen < $2 and seen > $2 - interval '1 hour')))
+         order by lease_until limit $3 for update skip locked
         """,
         now,
+        silent,
         limit,
     )
     return [_assignment(row) for row in rows]
@@ -160,7 +190,7 @@ async def expired(tx: Tx, now: Instant, limit: int) -> list[Assignment]:
 
 _READY = """
     select task.id, task.kind, task.places, task.pinned, task.body, task.audit, task.role, task.units,
-           task.asked, step.path, step.price, step.campaign, split_part(task.kind, '+', 1) as name
+           task.asked, task.until, step.path, step.price, step.campaign, account.balance as purse
 """
 
 
@@ -179,6 +209,7 @@ async def ready(tx: Tx, kinds: Sequence[str], nodes: Sequence[NodeId], most: int
                                 where pinned = any($2::text[]) and places > 0 and state = 'open'
                                   for update skip locked) as pinned) as task
           join step on step.id = task.step
+          join account on account.name = 'escrow:' || step.campaign
          order by task.rank, task.id
         """,
         kinds,
@@ -188,23 +219,28 @@ async def ready(tx: Tx, kinds: Sequence[str], nodes: Sequence[NodeId], most: int
     return [_work(row) for row in rows]
 
 
-async def ready_for(tx: Tx, kinds: Sequence[str], owner: OwnerId, most: int) -> list[Work]:
-    """The same for one owner who has tried everything at the front."""
+async def ready_for(
+    tx: Tx, kinds: Sequence[str], owner: OwnerId, poor: Sequence[CampaignId], most: int
+) -> list[Work]:
+    """The same for one owner who has tried everything at the front, or for whom its campaigns can't pay."""
     rows = await tx.fetch(
         _READY
         + """
-          from (select * from task
-                 where kind = any($1::text[]) and places > 0 and state = 'open' and pinned is null
+          from (select task.* from task join step on step.id = task.step
+                 where task.kind = any($1::text[]) and places > 0 and task.state = 'open' and pinned is null
+                   and step.campaign <> all($4::bigint[])
                    and not exists (select from assignment
                                     where assignment.task = task.id and owner = $2
                                       and assignment.state not in ('declined', 'lapsed'))
-                 order by rank, id limit $3 for update skip locked) as task
+                 order by rank, task.id limit $3 for update of task skip locked) as task
           join step on step.id = task.step
+          join account on account.name = 'escrow:' || step.campaign
          order by task.rank, task.id
         """,
         kinds,
         owner,
         most,
+        poor,
     )
     return [_work(row) for row in rows]
 
@@ -215,7 +251,7 @@ def _work(row: Record) -> Work:
         ready=Ready(
             row["id"], row["kind"], row["places"], row["price"] * row["units"], row["campaign"], row["pinned"]
         ),
-        kind=row["name"],
+        kind=row["kind"].split("+")[0],
         step=row["path"],
         body=row["audit"] if role is Role.AUDIT else row["body"],
         role=role,
@@ -223,6 +259,8 @@ def _work(row: Record) -> Work:
         price=row["price"],
         asked=row["asked"],
         campaign=row["campaign"],
+        purse=row["purse"],
+        until=row["until"],
     )
 
 
@@ -289,3 +327,13 @@ async def offered_in(tx: Tx, node: NodeId, serial: int) -> list[Record]:
         node,
         serial,
     )
+
+
+async def past(tx: Tx, now: Instant) -> int:
+    """Standing tasks that nobody took in their epoch: nothing of them can be done any more."""
+    rows = await tx.fetch(
+        "update task set state = 'parked', places = 0 "
+        "where pinned is not null and places > 0 and state = 'open' and until <= $1 returning id",
+        now,
+    )
+    return len(rows)

@@ -19,6 +19,7 @@ _SETTINGS = """
 # optimai
 max_wal_size = '4GB'       # a task costs 2 KB of log, and a forced checkpoint stalls everybody
 shared_buffers = '256MB'
+autovacuum_naptime = '5s'  # a new network's tables grow fast, and plans made for empty ones are bad
 """
 
 

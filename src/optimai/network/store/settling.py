@@ -11,7 +11,7 @@ async def lock_unsettled(tx: Tx, limit: int) -> list[TaskId]:
     rows = await tx.fetch(
         """
         update task set settled = true where id in (
-               select id from task where not settled and state = 'closed' order by id limit $1
+               select id from task where not settled order by id limit $1
                   for update skip locked)
         returning id
         """,

@@ -5,8 +5,8 @@ network's identity. `now` is read once when it begins: from the database's own c
 in production, so that replicas agree; from a virtual one in the simulator.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, cast
@@ -21,6 +21,18 @@ Record = asyncpg.Record
 Clock = Callable[["Tx"], Awaitable[Instant]]
 
 MIGRATING = 7_001  # advisory lock keys, beside those of network.stages
+
+
+class Conflict(Exception):
+    """Another transaction was faster. Nothing of this one happened; the same again may well succeed."""
+
+
+@contextmanager
+def _conflicts() -> Iterator[None]:
+    try:
+        yield
+    except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as fault:
+        raise Conflict(str(fault)) from fault
 
 
 class Tx:
@@ -46,10 +58,21 @@ class Tx:
     async def executemany(self, sql: str, args: Sequence[Sequence[Any]]) -> None:
         await self.connection.executemany(sql, args)
 
+    @asynccontextmanager
+    async def part(self) -> AsyncIterator[None]:
+        """What is written inside is written whole or, where it raises, not at all; the rest goes on."""
+        with _conflicts():
+            async with self.connection.transaction():
+                yield
+
 
 async def database_clock(tx: Tx) -> Instant:
     """When this transaction began, by PostgreSQL."""
     return Instant(cast(datetime, await tx.fetchval("select now()")))
+
+
+async def _nothing(connection: Any) -> None:
+    """To reset: a transaction leaves nothing behind on its connection."""
 
 
 class Database:
@@ -63,7 +86,7 @@ class Database:
     async def connect(
         cls, dsn: str, blobs: Blobs, network: Identity, clock: Clock = database_clock, most: int = 8
     ) -> "Database":
-        pool = await asyncpg.create_pool(dsn, min_size=1, max_size=most, command_timeout=60)
+        pool = await asyncpg.create_pool(dsn, min_size=1, max_size=most, command_timeout=60, reset=_nothing)
         return cls(pool, blobs, network, clock)
 
     async def close(self) -> None:
@@ -73,13 +96,14 @@ class Database:
     async def begin(self, *, snapshot: bool = False) -> AsyncIterator[tuple[Tx, Instant]]:
         """A transaction and its `now`. Commits unless the block raises.
 
-        With `snapshot` all its reads see one moment; it fails with SerializationError, to
-        be tried again, where it would write what somebody else has changed since.
+        With `snapshot` all its reads see one moment, and it can't write what somebody else has
+        changed since. Raises Conflict for that, and where two wait for each other.
         """
         isolation = "repeatable_read" if snapshot else None
-        async with self.pool.acquire() as connection, connection.transaction(isolation=isolation):
-            tx = Tx(connection, self.blobs, self.network)
-            yield tx, await self.clock(tx)
+        with _conflicts():
+            async with self.pool.acquire() as connection, connection.transaction(isolation=isolation):
+                tx = Tx(connection, self.blobs, self.network)
+                yield tx, await self.clock(tx)
 
     async def migrate(self, kind_tables: Sequence[tuple[str, str]]) -> list[str]:
         """Apply what is missing, in order, under a lock; returns the names applied.

@@ -38,6 +38,7 @@ class NewTask(Struct, frozen=True, kw_only=True):
     places: int
     challenges: int
     holds: bytes
+    until: Instant | None
 
 
 async def lock_due(tx: Tx, limit: int) -> list[Due]:
@@ -110,7 +111,7 @@ async def without_task(tx: Tx, step: StepId, kind: str, now: Instant) -> list[No
         select node.id from node
          where $2 = any(node.kinds) and node.seen > $3
            and not exists (select from task join epoch on epoch.closed is null
-                            where task.step = $1 and task.pinned = node.id and task.wanted >= epoch.opened)
+                            where task.step = $1 and task.pinned = node.id and task.until >= epoch.closes)
            and not exists (select from standing where standing.owner = node.owner and standing.kind = $2
                               and suspended is not null)
          order by node.id
@@ -127,11 +128,12 @@ async def add_tasks(tx: Tx, step: StepId, tasks: Sequence[NewTask], now: Instant
         return
     await tx.execute(
         """
-        insert into task (step, kind, body, reads, units, rank, pinned, audited, places, challenges, holds, wanted)
-        select $1, kind, body, reads, units, rank, pinned, audited, places, challenges, holds, $2
+        insert into task (step, kind, body, reads, units, rank, pinned, audited, places, challenges, holds, until,
+                          wanted)
+        select $1, kind, body, reads, units, rank, pinned, audited, places, challenges, holds, until, $2
           from unnest($3::text[], $4::bytea[], $5::bytea[], $6::integer[], $7::smallint[], $8::text[],
-                      $9::boolean[], $10::smallint[], $11::integer[], $12::bytea[])
-               as new (kind, body, reads, units, rank, pinned, audited, places, challenges, holds)
+                      $9::boolean[], $10::smallint[], $11::integer[], $12::bytea[], $13::timestamptz[])
+               as new (kind, body, reads, units, rank, pinned, audited, places, challenges, holds, until)
         """,
         step,
         now,
@@ -145,6 +147,7 @@ async def add_tasks(tx: Tx, step: StepId, tasks: Sequence[NewTask], now: Instant
         [one.places for one in tasks],
         [one.challenges for one in tasks],
         [one.holds for one in tasks],
+        [one.until for one in tasks],
     )
 
 

@@ -1,5 +1,7 @@
 -- The road: who takes part, what is asked, who tries, what is believed, what it earns.
 -- Nouns as in docs/glossary.md. Rows of datasets and bytes never live here, only their hashes.
+-- What every exchange writes (envelope, assignment, earning) refers to nothing: the exchange has just locked what
+-- it names, and looking it up once more would cost as much as the row itself.
 
 create table owner (
     id      text primary key,                      -- fingerprint of its key
@@ -21,13 +23,13 @@ create table node (
     serial    bigint not null default 0,           -- of its last exchange,
     envelope  text,                                -- and that exchange's envelope
     joined    timestamptz not null,
-    seen      timestamptz not null
-);
-create index node_seen on node (seen);
+    seen      timestamptz not null                 -- no index: each exchange changes it, and then costs none either
+) with (fillfactor = 50);
+create index node_owner on node (owner);
 
 create table envelope (                            -- as it came, for ever; only those that carry evidence
     id     text primary key,
-    node   text not null references node,
+    node   text not null,
     serial bigint not null,
     body   bytea not null,
     at     timestamptz not null
@@ -100,6 +102,7 @@ create table task (
     audited   boolean not null,                    -- always, whatever the draw says
     challenges integer not null default 0,
     holds     bytea not null default '[]',         -- shards that may be challenged
+    until     timestamptz,                         -- standing work: the end of its epoch
     state     text not null default 'open' check (state in ('open', 'closed', 'parked')),
     places    smallint not null,                   -- owners wanted now,
     role      text not null default 'answer',      -- and as what
@@ -116,7 +119,8 @@ create table task (
 );
 create index task_ready on task (kind, rank, id) where places > 0 and state = 'open' and pinned is null;
 create index task_pinned on task (pinned) where places > 0 and state = 'open' and pinned is not null;
-create index task_again on task (id) where again and state = 'open';
+create index task_full on task (id) where places = 0 and state = 'open';
+create index task_waiting on task (wanted) where places > 0 and asked > 0 and state = 'open';
 create index task_open on task (step) where state = 'open';
 create index task_untold on task (step) where state = 'closed' and not told;
 create index task_unpublished on task (step) where state = 'closed' and not published;
@@ -125,7 +129,7 @@ create index task_parked on task (step) where state = 'parked';
 
 create table assignment (
     id          bigint generated always as identity primary key,
-    task        bigint not null references task,
+    task        bigint not null,
     owner       text not null,
     node        text not null,
     role        text not null,
@@ -147,7 +151,6 @@ create index assignment_task on assignment (task);
 create unique index assignment_one_try on assignment (task, owner) where state not in ('declined', 'lapsed');
 create index assignment_lease on assignment (lease_until) where state = 'offered';
 create index assignment_out on assignment (node) where state = 'offered';
-create index assignment_returned on assignment (task) where state = 'returned';
 create index assignment_owner on assignment (owner, id);
 
 create table earning (
@@ -188,6 +191,7 @@ create table standing (
     suspended timestamptz,
     primary key (owner, kind)
 );
+create index standing_suspended on standing (owner) where suspended is not null;
 
 create table challenge (
     id         bigint generated always as identity primary key,
@@ -242,6 +246,7 @@ create table account (
     balance bigint not null,
     check (balance >= 0 or name = 'outside')
 );
+insert into account values ('outside', 0);
 
 create table transfer (
     id      bigint generated always as identity primary key,
@@ -278,3 +283,8 @@ create table event (                               -- what an operator or a page
     title    text not null,
     why      text not null default ''
 );
+
+-- Read by pages only.
+create index task_step on task (step);
+create index earning_available on earning (campaign) where state = 'available';
+create index version_campaign on version (campaign, number);

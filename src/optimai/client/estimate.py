@@ -1,0 +1,60 @@
+"""What a campaign would cost, from a short run of it: bounds from its kinds, ratios and rates as measured.
+
+    units     between the kind's own bounds for the rows that come in (`spec.bound`)
+    rows out  as in the sample: rows that came out for each unit
+    cost      units x price, and the share that a second owner does again
+    time      units / rate of the sample; what people do is not in it
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from optimai.core.campaign import Campaign
+from optimai.core.chance import MILLION
+from optimai.kinds import catalog
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """A step's share of the estimate. Amounts are nano-OPI."""
+
+    step: str
+    kind: str
+    unit: str
+    least: int  # units
+    most: int
+    cost_least: int
+    cost_most: int
+    rows: int  # that come out, at most
+    seconds: float | None  # at the sample's rate; None where the sample did none of it
+
+
+def estimate(campaign: Campaign, sample: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """`sample` are the steps of a short run, as `GET /v1/campaigns/NAME` tells them."""
+    told = {step["name"]: step for step in sample}
+    rows = {name: len(given) for name, given in campaign.inputs.items()}
+    lines = []
+    for step in campaign.steps:
+        kind = catalog.load(step.kind)
+        options = catalog.options_of(step.name, kind, step.options)
+        least, most = kind.bound(options, rows[step.source])
+        price = step.price.nano if step.price else 0
+        audit = kind.kind.audit if step.audit is None else step.audit
+        seen = told.get(step.name)
+        done, out, rate = (seen["done"], seen["rows"], seen["per_second"]) if seen else (0, 0, 0.0)
+        rows[step.name] = most * min(out, done) // done if done else most
+        lines.append(
+            Line(
+                step=step.name,
+                kind=step.kind,
+                unit=kind.kind.unit,
+                least=least,
+                most=most,
+                cost_least=least * price,
+                cost_most=most * price + most * price * audit // MILLION,
+                rows=rows[step.name],
+                seconds=most / rate if rate and "machine" in kind.kind.hands else None,
+            )
+        )
+    return lines

@@ -1,0 +1,67 @@
+"""Who may do what: tokens of assignments reach their campaign's bytes, tokens of people have scopes.
+
+Tokens come in the Authorization header and nowhere else, so that none ends in a log
+or a history.
+"""
+
+from collections.abc import Mapping
+
+from optimai.core.clock import Instant
+from optimai.core.errors import LeaseOver, NotAllowed, NotFound, NoToken, TooLarge
+from optimai.core.ids import AssignmentId, BlobId
+from optimai.network.home import token_hash
+from optimai.network.store import tokens
+from optimai.network.store.sql import Tx
+from optimai.network.store.tokens import Bearer, Holder
+
+PEOPLE = "opi_"  # how tokens of people begin
+QUOTA = 512 << 20  # bytes that one assignment may bring
+
+
+def bearer_of(headers: Mapping[str, str]) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NoToken
+    return token.strip()
+
+
+async def person(tx: Tx, token: str, scope: str) -> Bearer:
+    """Raises NoToken, NotAllowed."""
+    found = await tokens.bearer(tx, token_hash(token)) if token.startswith(PEOPLE) else None
+    if found is None:
+        raise NoToken
+    if scope not in found.scopes:
+        raise NotAllowed(scope)
+    return found
+
+
+async def writer(tx: Tx, assignment: AssignmentId, size: int = 0) -> Holder:
+    """That it may bring so many bytes more. Raises NoToken, LeaseOver, TooLarge."""
+    holder = await tokens.holder(tx, assignment)
+    if holder is None:
+        raise NoToken
+    if not holder.open:
+        raise LeaseOver(f"Assignment {assignment}", holder.until)
+    if holder.bytes + size > QUOTA:
+        raise TooLarge("What this assignment has brought", QUOTA)
+    return holder
+
+
+async def wrote(tx: Tx, assignment: AssignmentId, blob: BlobId, size: int, now: Instant) -> None:
+    """It has brought them. Raises what `writer` does: much may have happened meanwhile."""
+    await tokens.lock(tx, assignment)
+    holder = await writer(tx, assignment, size)
+    await tokens.add_blob(tx, holder.campaign, blob, size, assignment, now)
+
+
+async def reader(tx: Tx, token: str, blob: BlobId) -> None:
+    """Raises NotFound for a blob that is not of the token's campaign: whether it exists is nobody's business."""
+    if token.startswith(PEOPLE):
+        who = await person(tx, token, "read")
+        if "admin" in who.scopes or who.owner in await tokens.requester_of(tx, blob):
+            return
+    else:
+        holder = await writer(tx, tx.network.token_owner(token))
+        if await tokens.has_blob(tx, holder.campaign, blob):
+            return
+    raise NotFound("blob", blob, "It belongs to another campaign, or was never brought.")

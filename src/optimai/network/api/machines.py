@@ -1,0 +1,107 @@
+"""What nodes call: who is this network, let me join, exchange, bytes by hash."""
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+import zstandard
+from litestar import Request, Response, get, post, put
+from litestar.params import Parameter
+
+from optimai.core.errors import BadMessage, TooLarge, WrongBytes
+from optimai.core.ids import BlobId, blob_id
+from optimai.network import access, door
+from optimai.network.store.sql import Database
+
+MOST_BLOB = 64 << 20  # bytes of one blob
+PACKED = 2048  # smaller answers are not worth compressing
+Hash = Annotated[str, Parameter(pattern="^[0-9a-f]{64}$", description="BLAKE3 of the plain bytes")]
+JSON = "application/json"
+
+
+@get("/network", media_type=JSON)
+async def network(database: Database) -> Response[bytes]:
+    """Who this network is, signed by its key: compare the key's fingerprint with your invite."""
+    return Response(door.introduce(database), media_type=JSON)
+
+
+@post("/enrol", media_type=JSON, status_code=200)
+async def nodes(request: Request[Any, Any, Any], database: Database) -> Response[bytes]:
+    """Join. The body is an envelope signed by the node's key and its owner's."""
+    enrolled = await door.enrol(database, await body(request, 1 << 16))
+    return Response(msgspec.json.encode(enrolled), media_type=JSON)
+
+
+@put("/blobs/{blob:str}", status_code=204)
+async def put_blob(request: Request[Any, Any, Any], database: Database, blob: Hash) -> None:
+    """Bring bytes for an assignment whose lease runs; before the result that names them."""
+    assignment = database.network.token_owner(access.bearer_of(request.headers))
+    async with database.begin() as (tx, _):
+        await access.writer(tx, assignment)
+    packed = await body(request, MOST_BLOB)
+    data = await asyncio.to_thread(unpacked, request.headers.get("content-encoding", ""), packed)
+    if await asyncio.to_thread(blob_id, data) != blob:
+        raise WrongBytes(blob)
+    async with database.begin() as (tx, _):
+        await access.writer(tx, assignment, len(data))
+    await database.blobs.put(data)
+    async with database.begin() as (tx, now):
+        await access.wrote(tx, assignment, BlobId(blob), len(data), now)
+
+
+@get("/blobs/{blob:str}", media_type="application/octet-stream")
+async def get_blob(request: Request[Any, Any, Any], database: Database, blob: Hash) -> Response[bytes]:
+    """Bytes of the campaign that the token belongs to; `Range: bytes=a-b` counts plain bytes."""
+    async with database.begin() as (tx, _):
+        await access.reader(tx, access.bearer_of(request.headers), BlobId(blob))
+    asked = request.headers.get("range")
+    if asked:
+        start, stop = _range(asked)
+        part = await database.blobs.get(BlobId(blob), start, stop - start + 1)
+        size = await database.blobs.size(BlobId(blob)) or 0
+        if not part:
+            raise BadMessage(f"range {asked!r} begins behind the last of {size} bytes")
+        headers = {"content-range": f"bytes {start}-{start + len(part) - 1}/{size}"}
+        return Response(part, status_code=206, headers=headers, media_type="application/octet-stream")
+    data = await database.blobs.get(BlobId(blob))
+    headers = {"vary": "accept-encoding", "cache-control": "private, max-age=31536000, immutable"}
+    if "zstd" in request.headers.get("accept-encoding", "") and len(data) > PACKED and data[:4] != b"PAR1":
+        data = await asyncio.to_thread(zstandard.ZstdCompressor(level=3).compress, data)
+        headers["content-encoding"] = "zstd"
+    return Response(data, headers=headers, media_type="application/octet-stream")
+
+
+async def body(request: Request[Any, Any, Any], most: int) -> bytes:
+    """The request's body, refused as soon as it is longer than `most`."""
+    parts = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise TooLarge("The body", most)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def unpacked(encoding: str, data: bytes) -> bytes:
+    if encoding in ("", "identity"):
+        return data
+    if encoding != "zstd":
+        raise BadMessage(f"content-encoding {encoding!r} is not known here")
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(data) as reader:
+            plain = reader.read(MOST_BLOB + 1)
+    except zstandard.ZstdError as fault:
+        raise BadMessage(f"its zstd is broken ({fault})") from None
+    if len(plain) > MOST_BLOB:
+        raise TooLarge("The unpacked body", MOST_BLOB)
+    return plain
+
+
+def _range(asked: str) -> tuple[int, int]:
+    first, dash, last = asked.removeprefix("bytes=").partition("-")
+    if not (dash and first.isdecimal() and last.isdecimal()) or len(first) > 15 or len(last) > 15:
+        raise BadMessage(f"range {asked!r} is not bytes=first-last")
+    if int(last) < int(first) or int(last) - int(first) >= MOST_BLOB:
+        raise BadMessage(f"range {asked!r} is empty or too long")
+    return int(first), int(last)

@@ -1,0 +1,106 @@
+"""Campaigns: all of them in a line each, and one with everything that a page or `status` tells about it."""
+
+from datetime import timedelta
+
+import msgspec
+from msgspec import Struct
+
+from optimai.core import campaign as written
+from optimai.core.clock import Instant
+from optimai.core.errors import NotFound
+from optimai.core.ids import CampaignId
+from optimai.core.money import Nano
+from optimai.network.queries import checks, money, steps, workers
+from optimai.network.queries.checks import Check
+from optimai.network.queries.money import Money
+from optimai.network.queries.steps import Step
+from optimai.network.queries.workers import Worker
+from optimai.network.store import watching
+from optimai.network.store.sql import Tx
+
+MOST = 200  # in the list
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    id: CampaignId
+    name: str
+    state: str
+    budget: Nano
+    spent: Nano
+    steps: int
+    sealed: int  # of its steps
+    created: Instant
+    ends: Instant
+    ended: Instant | None
+    version: int | None  # its dataset's last version,
+    rows: int | None  # and the rows of that
+
+
+class Made(Struct, frozen=True):
+    """A version of its dataset."""
+
+    name: str
+    number: int
+    rows: int
+    at: Instant
+
+
+class Campaign(Struct, frozen=True, kw_only=True):
+    id: CampaignId
+    name: str
+    state: str  # running, done, cancelled
+    created: Instant
+    ends: Instant
+    ended: Instant | None
+    now: Instant
+    people: str  # real, simulated
+    target: str  # the step that becomes the dataset
+    steps: tuple[Step, ...]
+    checks: tuple[Check, ...]
+    workers: tuple[Worker, ...]
+    money: Money
+    version: Made | None
+    checked: int  # units that somebody else's work, or a known answer, confirmed or refuted
+    faults: int  # and those refuted
+    time_left: timedelta | None  # at the rate of the last minute; None while it can't be said
+
+
+async def listed(tx: Tx) -> tuple[Summary, ...]:
+    """The newest first."""
+    return tuple(msgspec.convert(dict(row), Summary) for row in await watching.campaigns(tx, MOST))
+
+
+async def named(tx: Tx, now: Instant, name: str) -> Campaign:
+    """The campaign of that name that runs, else the last one that did. Raises NotFound."""
+    row = await watching.campaign(tx, name)
+    if row is None:
+        raise NotFound("campaign", name, "The page of all campaigns lists those there are.")
+    spec = written.parse(msgspec.json.decode(row["spec"]))
+    version = await watching.last_version(tx, row["id"])
+    about = await steps.of(tx, now, row)
+    who = await workers.of(tx, now, row["id"])
+    return Campaign(
+        id=row["id"],
+        name=name,
+        state=row["state"],
+        created=row["created"],
+        ends=row["ends"],
+        ended=row["ended"],
+        now=now,
+        people=spec.people,
+        target=spec.dataset.source,
+        steps=about,
+        checks=await checks.of(tx, row["id"], row["created"], row["ended"] or now),
+        workers=who,
+        money=await money.of(tx, row["id"], row["budget"]),
+        version=Made(*version.values()) if version else None,
+        checked=sum(one.checked for one in who),
+        faults=sum(one.faults for one in who),
+        time_left=_time_left(next(step for step in about if step.name == spec.dataset.source)),
+    )
+
+
+def _time_left(step: Step) -> timedelta | None:
+    if step.wanted is None or step.done >= step.wanted or not step.per_second:
+        return None
+    return timedelta(seconds=(step.wanted - step.done) / step.per_second)

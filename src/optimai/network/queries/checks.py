@@ -1,0 +1,134 @@
+"""What was checked in a campaign, and what was done about what went wrong, the latest first.
+
+Each line is one of these:
+
+    refused     a verdict found units of an answer wrong
+    overturned  an earlier verdict had believed them
+    uncounted   nobody was found wrong, yet nothing could be believed
+    lapsed      no answer came within the lease; the place was given to another
+    declined    a node said that it can't do it
+    told        an event: a suspension, a coordinator that came back
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from optimai.core.clock import Instant
+from optimai.core.ids import CampaignId, NodeId
+from optimai.core.money import Nano
+from optimai.kinds.ruling import Found
+from optimai.network.store import watching
+from optimai.network.store.sql import Record, Tx
+
+LOOKED_AT = 400  # refusals that are told together where they are alike
+MOST = 30  # lines
+
+What = Literal["refused", "overturned", "uncounted", "lapsed", "declined", "told"]
+Tone = Literal["good", "warn", "bad", "plain"]
+
+TONES: dict[What, Tone] = {"refused": "bad", "overturned": "warn", "uncounted": "plain"}
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    at: Instant
+    what: What
+    tone: Tone
+    title: str = ""  # told: the event's own
+    why: str
+    name: str = ""  # whose,
+    node: NodeId | None = None
+    simulated: bool = False
+    step: str = ""  # of which step,
+    audit: bool = False  # done as a check of somebody else's work
+    unit: str = ""
+    units: int = 0  # how many units were wrong (lapsed, declined: how many tasks)
+    tasks: int = 0
+    returned: Nano = Nano(0)  # what could have been earned with them, and went back to escrow
+    paid: Nano = Nano(0)  # what had been paid for them, for good, before it was found out
+    done: int = 0  # lapsed, declined: tasks that others have done since
+
+
+async def of(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant) -> tuple[Check, ...]:
+    refused = [_refused(row) for row in await watching.refused(tx, campaign, LOOKED_AT)]
+    left = [_left(row) for row in await watching.left(tx, campaign, MOST)]
+    told = [
+        Check(at=row["at"], what="told", tone=row["tone"], title=row["title"], why=row["why"])
+        for row in await watching.events(tx, campaign, begin, end, MOST)
+    ]
+    lines = [*told, *together(refused), *left]
+    return tuple(sorted(lines, key=lambda line: line.at, reverse=True)[:MOST])
+
+
+def _refused(row: Record) -> Check:
+    held_before = _held_before(row)
+    lost = row["units"] - row["held"]
+    overturned = held_before > row["held"]
+    what: What = "overturned" if overturned else "refused" if row["faults"] else "uncounted"
+    return Check(
+        at=row["at"],
+        what=what,
+        tone=TONES[what],
+        why=row["why"],
+        name=row["name"],
+        node=row["node"],
+        simulated=row["simulated"],
+        step=row["step"],
+        audit=row["role"] == "audit",
+        unit=row["unit"],
+        units=held_before - row["held"] if overturned else lost or row["faults"],
+        tasks=1,
+        returned=Nano(row["units"] * row["price"] - max(row["paid"], row["held"] * row["price"])),
+        paid=Nano(max(0, row["paid"] - row["held"] * row["price"])),
+    )
+
+
+def _held_before(row: Record) -> int:
+    if row["before"] is None:
+        return 0
+    found: Sequence[Found] = msgspec.json.decode(row["before"], type=tuple[Found, ...])
+    return next((one.units for one in found if one.assignment == row["id"]), 0)
+
+
+def together(lines: Iterable[Check]) -> list[Check]:
+    """Lines that differ only in time and amounts become one, at the time of the latest."""
+    found: dict[tuple[Any, ...], Check] = {}
+    for line in lines:
+        key = (line.what == "overturned", line.name, line.step, line.audit, line.why)
+        first = found.get(key)
+        found[key] = line if first is None else _both(first, line)
+    return list(found.values())
+
+
+def _both(first: Check, second: Check) -> Check:
+    what: What = "refused" if "refused" in (first.what, second.what) else first.what
+    return replace(
+        first,
+        what=what,
+        tone=TONES[what],
+        at=max(first.at, second.at),
+        units=first.units + second.units,
+        tasks=first.tasks + second.tasks,
+        returned=Nano(first.returned + second.returned),
+        paid=Nano(first.paid + second.paid),
+    )
+
+
+def _left(row: Record) -> Check:
+    return Check(
+        at=row["at"],
+        what=row["state"],
+        tone="plain",
+        why=row["why"],
+        name=row["name"],
+        node=row["node"],
+        simulated=row["simulated"],
+        step=row["step"],
+        unit="task",
+        units=row["tasks"],
+        tasks=row["tasks"],
+        done=row["done"],
+    )

@@ -1,0 +1,91 @@
+"""Datasets: names, their versions, and what a version is made of, as the network has signed it."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from optimai.core.clock import Instant
+from optimai.core.errors import NotFound
+from optimai.core.ids import CampaignId
+from optimai.core.version import Part, Version
+from optimai.kinds.contract import Shard
+from optimai.network import shards
+from optimai.network.store import reading
+from optimai.network.store.sql import Tx
+from optimai.wire import envelope
+from optimai.wire.envelope import Envelope
+
+MOST = 200
+FIRST = 10  # rows that are shown
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    name: str
+    number: int  # of the newest version
+    versions: int
+    rows: int
+    bytes: int
+    license: str  # "" where its terms name none
+    at: Instant
+    campaign: str
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """A version, its manifest's signature, and its first rows."""
+
+    version: Version
+    keyid: str  # of the network's key, which signed the manifest
+    campaign: CampaignId
+    newest: int  # number of the newest version of this name
+    private: bool  # by its terms: its rows are shown to nobody here
+    first: tuple[dict[str, Any], ...]
+
+
+async def listed(tx: Tx) -> tuple[Summary, ...]:
+    """The newest version of each name."""
+    found = []
+    for row in await reading.datasets(tx, MOST):
+        version = manifest(row["manifest"])[0]
+        found.append(
+            Summary(
+                name=row["name"],
+                number=row["number"],
+                versions=row["versions"],
+                rows=row["rows"],
+                bytes=sum(part.bytes for part in version.parts),
+                license=version.card.get("terms", {}).get("license", ""),
+                at=row["at"],
+                campaign=row["campaign"],
+            )
+        )
+    return tuple(found)
+
+
+async def version(tx: Tx, name: str, number: int) -> Shown:
+    """Raises NotFound."""
+    row = await reading.version(tx, name, number)
+    if row is None:
+        raise NotFound("dataset", f"{name}@{number}", "The page of all datasets lists those there are.")
+    version, signed = manifest(row["manifest"])
+    private = version.card.get("terms", {}).get("visibility") == "private"
+    return Shown(
+        version=version,
+        keyid=signed.signatures[0].keyid,
+        campaign=row["campaign"],
+        newest=row["newest"],
+        private=private,
+        first=() if private else await _first(tx, version.parts),
+    )
+
+
+def manifest(data: bytes) -> tuple[Version, Envelope]:
+    signed = envelope.read(data)
+    return msgspec.json.decode(signed.payload, type=Version), signed
+
+
+async def _first(tx: Tx, parts: tuple[Part, ...]) -> tuple[dict[str, Any], ...]:
+    part = next((part for part in parts if part.rows), None)
+    if part is None:
+        return ()
+    return tuple((await shards.read(tx, Shard(part.blob, part.rows, part.bytes)))[:FIRST])

@@ -1,0 +1,41 @@
+"""Somebody's pay: what for, how much, in which state, and why. Zeros are lines too."""
+
+import msgspec
+from msgspec import Struct
+
+from optimai.core.clock import Instant
+from optimai.core.ids import AssignmentId, EarningId, NodeId, OwnerId, TaskId
+from optimai.core.money import Nano
+from optimai.network.store import reading
+from optimai.network.store.sql import Tx
+
+MOST = 500  # lines at once
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    id: EarningId
+    assignment: AssignmentId
+    task: TaskId
+    campaign: str
+    step: str
+    node: str
+    role: str  # answer, audit
+    unit: str
+    units: int  # at most
+    held: int  # that held
+    price: Nano  # for one
+    amount: Nano
+    state: str  # reserved, pending, available, void
+    reason: str
+    release_at: Instant | None
+    at: Instant  # of its last change
+
+
+async def of(tx: Tx, owner: OwnerId, after: EarningId) -> tuple[Line, ...]:
+    """At most MOST lines with a higher number than `after` (0: from the first), oldest first."""
+    return tuple(msgspec.convert(dict(row), Line) for row in await reading.earnings(tx, owner, after, MOST))
+
+
+async def last_of(tx: Tx, node: NodeId, most: int) -> tuple[Line, ...]:
+    """The newest first."""
+    return tuple(msgspec.convert(dict(row), Line) for row in await reading.last_earnings(tx, node, most))

@@ -1,0 +1,169 @@
+"""The steps of a campaign: what flows, what waits, and for what.
+
+Rows are those in sealed shards; while a step runs they may include some of a verdict
+that was overturned since, which its version leaves out. Units are counted as soon as
+they are believed, so they are ahead of the rows.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from optimai.core.clock import Instant
+from optimai.core.ids import OwnerId, StepId
+from optimai.core.money import Nano, opi
+from optimai.kinds import catalog
+from optimai.kinds.contract import Shard
+from optimai.network.store import nodes, watching
+from optimai.network.store.sql import Record, Tx
+
+POINTS = 40
+LATELY = timedelta(minutes=1)
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    id: StepId
+    name: str
+    kind: str | None  # None: an input
+    source: str | None
+    unit: str
+    price: Nano  # for a unit; 0: nobody is paid for it
+    standing: bool
+    state: Literal["flows", "waits", "sealed", "stopped"]
+    waits_for: str  # "" unless it waits
+    sealed: Instant | None
+    rows: int  # in sealed shards
+    rows_in: int  # of its source
+    unsealed: int  # units believed whose rows are not in a shard yet
+    open: int  # tasks
+    closed: int
+    parked: int
+    in_hand: int  # open tasks that are with a node
+    done: int  # units with a verdict
+    held: int  # units that held, of all who did them
+    results: int  # that were judged, of the closed tasks
+    wanted: int | None  # units in the end; None while its plan may still add some
+    per_second: float  # units believed, over the last minute
+    series: tuple[int, ...]  # the same from the campaign's begin to its last verdict, in POINTS equal parts
+    drawn: int  # tasks for which it was decided whether somebody else checks them
+    audited: int  # and of those, how many are
+    waived: int  # or would be, if there were anybody else
+
+
+async def of(tx: Tx, now: Instant, campaign: Record) -> tuple[Step, ...]:
+    """All steps of a campaign, inputs first."""
+    rows = await watching.steps(tx, campaign["id"])
+    lately = Instant(now - LATELY)
+    believed = await watching.believed(tx, campaign["id"], campaign["created"], POINTS, lately)
+    out = await watching.in_hand(tx, campaign["id"])
+    tries = {one["step"]: one for one in await watching.tries(tx, campaign["id"])}
+    wanted = sorted({kind for row in rows for kind in row["wanted"] or ()})
+    able = await nodes.able(tx, wanted, now)
+    escrow = (await watching.money(tx, campaign["id"]))["escrow"]
+    made = {row["name"]: _rows(row) for row in rows}
+    running = campaign["state"] == "running"
+    return tuple(
+        _step(
+            row,
+            made,
+            tries.get(row["id"]),
+            sum(one["tasks"] for one in out if one["step"] == row["name"]),
+            [one for one in believed if one["step"] == row["id"]],
+            _Around(running, able, escrow),
+        )
+        for row in rows
+    )
+
+
+class _Around(Struct, frozen=True):
+    """What a step may be waiting for outside of itself."""
+
+    running: bool
+    able: Mapping[str, Set[OwnerId]]
+    escrow: int
+
+
+def _rows(row: Record) -> int:
+    if row["version"] is None:
+        return int(row["rows"])
+    return sum(shard.rows for shard in msgspec.json.decode(row["version"], type=tuple[Shard, ...]))
+
+
+def _step(
+    row: Record,
+    made: Mapping[str, int],
+    tries: Record | None,
+    in_hand: int,
+    believed: Sequence[Record],
+    around: _Around,
+) -> Step:
+    lately = sum(one["recent"] for one in believed)
+    state, waits_for = _state(row, in_hand, lately, around)
+    series = [0] * POINTS
+    for one in believed:
+        series[max(0, one["part"])] = one["units"]
+    known = row["kind"] is not None and row["finished"] and not row["standing"]
+    return Step(
+        id=row["id"],
+        name=row["name"],
+        kind=row["kind"],
+        source=row["source"],
+        unit=row["unit"],
+        price=row["price"],
+        standing=row["standing"],
+        state=state,
+        waits_for=waits_for,
+        sealed=row["sealed"],
+        rows=made[row["name"]],
+        rows_in=made.get(row["source"], 0),
+        unsealed=row["unsealed"],
+        open=row["open"],
+        closed=row["closed"],
+        parked=row["parked"],
+        in_hand=in_hand,
+        done=row["done"],
+        held=tries["held"] if tries else 0,
+        results=tries["results"] if tries else 0,
+        wanted=row["asked_for"] if known else None,
+        per_second=lately / LATELY.total_seconds(),
+        series=tuple(series),
+        drawn=row["drawn"],
+        audited=row["audited"],
+        waived=row["waived"],
+    )
+
+
+def _state(
+    row: Record, in_hand: int, lately: int, around: _Around
+) -> tuple[Literal["flows", "waits", "sealed", "stopped"], str]:
+    if row["state"] == "sealed":
+        return "sealed", ""
+    if not around.running:
+        return "stopped", ""
+    if in_hand or (row["open"] and lately):
+        return "flows", ""
+    return "waits", _waits_for(row, around)
+
+
+def _waits_for(row: Record, around: _Around) -> str:
+    source = row["source"]
+    if not row["open"]:
+        if row["closed"] and row["unsealed"]:
+            return "its last rows to be sealed"
+        if row["standing"] and row["closed"]:
+            return "the next epoch"
+        whole = catalog.load(row["kind"]).kind.reads == "all"
+        if row["source_state"] != "sealed":
+            return f"all of {source}" if whole else f"rows of {source}"
+        return "its plan"
+    if row["dearest"] is not None and row["dearest"] > around.escrow:
+        return f"money: the next task may cost {opi(row['dearest'])} OPI, and escrow has {opi(around.escrow)}"
+    unable = [kind for kind in row["wanted"] or () if not around.able[kind]]
+    if unable:
+        return f"a node that can do {' or '.join(unable)}"
+    if row["to_audit"]:
+        return "another owner to check it"
+    return "a node to ask for work" if row["wanted"] else "its judge"

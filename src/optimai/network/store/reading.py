@@ -1,0 +1,134 @@
+"""What pages about the network read: nodes, datasets, accounts, epochs, and somebody's pay."""
+
+from optimai.core.clock import Instant
+from optimai.core.ids import EarningId, OwnerId
+from optimai.network.store.nodes import ALIVE
+from optimai.network.store.sql import Record, Tx
+
+
+async def health(tx: Tx, now: Instant) -> Record:
+    row = await tx.fetchrow(
+        """
+        select (select count(*) from node where seen > $1) as nodes,
+               (select number from epoch where closed is null) as epoch,
+               (select closes from epoch where closed is null) as closes
+        """,
+        now - ALIVE,
+    )
+    assert row is not None
+    return row
+
+
+_NODES = """
+    select node.id, node.name, node.owner, node.hands, node.simulated, node.cores, node.memory_mb, node.kinds,
+           node.joined, node.seen, node.seen > $1 as alive, tried.*, paid.*
+      from (select * from node where $2::text is null or $2 in (id, name)
+             order by seen desc, name limit $3) as node
+     cross join lateral (
+           select coalesce(sum(held), 0)::bigint as accepted, coalesce(sum(checked), 0)::bigint as checked,
+                  coalesce(sum(faults), 0)::bigint as faults,
+                  count(*) filter (where state = 'lapsed') as lapsed,
+                  count(*) filter (where state = 'offered') as in_hand
+             from assignment where assignment.owner = node.owner and assignment.node = node.id) as tried
+     cross join lateral (
+           select coalesce(sum(amount) filter (where earning.state = 'available'), 0)::bigint as available,
+                  coalesce(sum(amount) filter (where earning.state = 'pending'), 0)::bigint as pending
+             from earning join assignment on assignment.id = earning.assignment
+            where earning.owner = node.owner and assignment.node = node.id
+              and earning.state in ('available', 'pending')) as paid
+     order by node.seen desc, node.name
+"""
+
+
+async def nodes(tx: Tx, now: Instant, named: str | None, most: int) -> list[Record]:
+    """Those seen last, or the one of that name or id."""
+    return await tx.fetch(_NODES, now - ALIVE, named, most)
+
+
+async def earnings(tx: Tx, owner: OwnerId, after: EarningId, most: int) -> list[Record]:
+    """Lines in the order in which they were written."""
+    return await tx.fetch(_EARNINGS + "and earning.id > $2 order by earning.id limit $3", owner, after, most)
+
+
+async def last_earnings(tx: Tx, node: str, most: int) -> list[Record]:
+    """Of one node, the newest first."""
+    return await tx.fetch(
+        _EARNINGS + "and assignment.node = $2 order by earning.id desc limit $3",
+        await tx.fetchval("select owner from node where id = $1", node),
+        node,
+        most,
+    )
+
+
+_EARNINGS = """
+    select earning.id, earning.assignment, campaign.name as campaign, step.name as step, step.unit,
+           task.id as task, node.name as node, assignment.role, assignment.price, assignment.units,
+           assignment.held, earning.amount, earning.state, earning.reason, earning.release_at, earning.at
+      from earning
+      join assignment on assignment.id = earning.assignment
+      join task on task.id = assignment.task
+      join step on step.id = task.step
+      join campaign on campaign.id = earning.campaign
+      join node on node.id = assignment.node
+     where earning.owner = $1
+"""
+
+
+async def datasets(tx: Tx, most: int) -> list[Record]:
+    """The newest version of each name, and how many there are."""
+    return await tx.fetch(
+        """
+        select last.name, last.number, last.rows, last.at, last.manifest, last.versions,
+               campaign.name as campaign
+          from (select distinct on (name) *, count(*) over (partition by name) as versions
+                  from version order by name, number desc) as last
+          join campaign on campaign.id = last.campaign
+         order by last.at desc, last.name limit $1
+        """,
+        most,
+    )
+
+
+async def version(tx: Tx, name: str, number: int) -> Record | None:
+    return await tx.fetchrow(
+        """
+        select version.name, number, campaign, manifest, rows, at,
+               (select max(number) from version as newest where newest.name = version.name) as newest
+          from version where version.name = $1 and number = $2
+        """,
+        name,
+        number,
+    )
+
+
+async def accounts(tx: Tx) -> list[Record]:
+    return await tx.fetch(
+        """
+        select split_part(name, ':', 1) as sort, count(*) as accounts, sum(balance)::bigint as balance
+          from account group by 1
+        """
+    )
+
+
+async def chain(tx: Tx) -> Record:
+    row = await tx.fetchrow(
+        """
+        select (select count(*) from transfer) as transfers,
+               (select count(*) from transfer where batch is null) as unlinked,
+               (select hash from batch order by id desc limit 1) as link
+        """
+    )
+    assert row is not None
+    return row
+
+
+async def epochs(tx: Tx, most: int) -> list[Record]:
+    """The newest first. The seed of one that is not closed is nobody's business."""
+    return await tx.fetch(
+        """
+        select number, opened, closes, closed, head, bundle,
+               (select count(*) from verdict where verdict.epoch = epoch.number) as verdicts
+          from epoch order by number desc limit $1
+        """,
+        most,
+    )

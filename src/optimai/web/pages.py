@@ -1,0 +1,158 @@
+"""The pages, by path.
+
+    /                            campaigns
+    /campaigns/NAME              one, live
+    /nodes, /nodes/ID            who works, and what it earned, line by line
+    /datasets, /datasets/NAME@N  the card, the first rows, how to get it
+    /trace/NAME/N/ROW            a row back to the signed work behind it
+    /ledger                      balance and epochs
+
+Each is one look at the network, and changes nothing.
+"""
+
+from typing import Any
+
+from litestar import Request, Response, Router, get
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
+from litestar.response import Redirect, ServerSentEvent
+from litestar.types import ControllerRouterHandler
+
+from optimai.core.errors import NotFound, OptimaiError
+from optimai.network.queries import (
+    Database,
+    campaigns,
+    datasets,
+    evidence,
+    health,
+    ledger,
+    look,
+    nodes,
+    trace,
+)
+from optimai.web import views
+from optimai.web.live import Live
+
+Base = NamedDependency[Database]
+Watched = NamedDependency[Live]
+Word = FromPath[str]
+
+FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
+
+
+def routes(database: Database) -> list[ControllerRouterHandler]:
+    """All pages, as handlers of the server's app."""
+    live = Live(database)
+
+    async def provide_database() -> Database:
+        return database
+
+    async def provide_live() -> Live:
+        return live
+
+    handlers = [
+        home,
+        campaign,
+        campaign_live,
+        node_list,
+        node,
+        dataset_list,
+        dataset,
+        row_trace,
+        ledger_page,
+        static,
+    ]
+    return [
+        Router(
+            path="/",
+            route_handlers=handlers,
+            dependencies={"database": Provide(provide_database), "live": Provide(provide_live)},
+            exception_handlers={OptimaiError: refused},
+            include_in_schema=False,
+        )
+    ]
+
+
+def refused(_: Request[Any, Any, Any], fault: OptimaiError) -> Response[str]:
+    return views.error(fault)
+
+
+@get("/")
+async def home(database: Base) -> Response[str]:
+    async with look(database) as (tx, now):
+        found = await campaigns.listed(tx)
+        return views.page("campaigns.html", await health.health(tx, now), campaigns=found)
+
+
+@get("/campaigns/{name:str}")
+async def campaign(database: Base, name: Word) -> Response[str]:
+    async with look(database) as (tx, now):
+        found = await campaigns.named(tx, now, name)
+        return views.page("campaign.html", await health.health(tx, now), campaign=found)
+
+
+@get("/campaigns/{name:str}/live")
+async def campaign_live(live: Watched, name: Word) -> ServerSentEvent:
+    await live.seen(name)
+    return ServerSentEvent(live.follow(name), headers=views.HEADERS)
+
+
+@get("/nodes")
+async def node_list(database: Base) -> Response[str]:
+    async with look(database) as (tx, now):
+        return views.page("nodes.html", await health.health(tx, now), nodes=await nodes.listed(tx, now))
+
+
+@get("/nodes/{name:str}")
+async def node(database: Base, name: Word) -> Response[str]:
+    async with look(database) as (tx, now):
+        found = await nodes.named(tx, now, name)
+        return views.page("node.html", await health.health(tx, now), node=found.node, lines=found.lines)
+
+
+@get("/datasets")
+async def dataset_list(database: Base) -> Response[str]:
+    async with look(database) as (tx, now):
+        return views.page("datasets.html", await health.health(tx, now), datasets=await datasets.listed(tx))
+
+
+@get("/datasets/{version:str}")
+async def dataset(database: Base, version: Word) -> Response[str] | Redirect:
+    """`NAME@N`; NAME alone leads to its newest version."""
+    name, at, number = version.partition("@")
+    async with look(database) as (tx, now):
+        if not at:
+            return Redirect(f"/datasets/{name}@{await evidence.newest(tx, name)}")
+        found = await datasets.version(tx, name, _number(number))
+        return views.page("dataset.html", await health.health(tx, now), shown=found, version=found.version)
+
+
+@get("/trace/{name:str}/{number:int}/{prefix:str}")
+async def row_trace(database: Base, name: Word, number: FromPath[int], prefix: Word) -> Response[str]:
+    async with look(database) as (tx, now):
+        found = await trace.row(tx, name, number, prefix)
+        return views.page("trace.html", await health.health(tx, now), trace=found)
+
+
+@get("/ledger")
+async def ledger_page(database: Base) -> Response[str]:
+    async with look(database) as (tx, now):
+        return views.page(
+            "ledger.html",
+            await health.health(tx, now),
+            balance=await ledger.balance(tx),
+            epochs=await ledger.epochs(tx),
+        )
+
+
+@get("/static/{version:str}/{name:str}")
+async def static(version: Word, name: Word) -> Response[bytes]:
+    if name not in views.ASSETS or views.asset(name) != f"/static/{version}/{name}":
+        raise NotFound("file", name, "Load the page again: it names the files it needs.")
+    return Response(views.contents[name], media_type=views.ASSETS[name], headers=views.HEADERS | FOR_EVER)
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise NotFound("version", text, "Versions are numbered: write NAME@1.")
+    return int(text)

@@ -1,0 +1,253 @@
+"""What a page says in words: amounts, spans, and the sentence that each page opens with.
+
+Everything returns text or `Markup`; whatever came from outside is escaped on its way in.
+"""
+
+from datetime import timedelta
+
+from markupsafe import Markup
+
+from optimai.core.chance import MILLION
+from optimai.core.clock import Instant
+from optimai.core.money import Nano, opi
+from optimai.network.queries.campaigns import Campaign
+from optimai.network.queries.checks import Check
+from optimai.network.queries.steps import Step
+from optimai.network.queries.trace import Made, Trace
+from optimai.network.queries.workers import Worker
+
+
+def count(number: int, noun: str) -> str:
+    """`1 row`, `1,204 rows`."""
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    return {"person": "people"}.get(noun, f"{noun}s")
+
+
+def amount(nano: int) -> str:
+    return f"{opi(Nano(nano))} OPI"
+
+
+def share(part: int, whole: int) -> str:
+    """In whole percents, but never 0 % or 100 % of what is not quite none or all."""
+    percent = part * 100 // whole
+    if percent == 0 and part:
+        return "under 1 %"
+    return f"{percent} %"
+
+
+def quality(ppm: int | None) -> str:
+    return "–" if ppm is None else share(ppm, MILLION)
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop, whoever wrote it."""
+    return text[:1].upper() + text[1:] + ("" if text[-1:] in (".", "!", "?", "") else ".")
+
+
+def span(time: timedelta) -> str:
+    """As somebody would say it: `40 s`, `14 min`, `2 h 5 min`, `3 days`."""
+    seconds = max(0, round(time.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{round(hours / 24)} days"
+
+
+def soon(time: timedelta) -> str:
+    """A span that does not change every second."""
+    return span(time) if time >= timedelta(minutes=1) else "less than a minute"
+
+
+def size(many: int) -> str:
+    """Of bytes: `4.9 KB`."""
+    amount = float(many)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{many:,} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
+def when(at: Instant, now: Instant) -> Markup:
+    """The time of day, with the date where it is not today's."""
+    text = f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at.day} {at:%b %H:%M}"
+    return Markup('<time datetime="{}">{}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", text)
+
+
+def lead(campaign: Campaign) -> Markup:
+    """What matters about a campaign."""
+    money = campaign.money
+    spent = Markup("<b>{} of {}</b> {} spent").format(
+        opi(money.spent), amount(money.budget), "are" if campaign.state == "running" else "were"
+    )
+    if campaign.state == "running":
+        left = campaign.time_left
+        until = Markup(" At this rate it is done in <b>{}</b>.").format(span(left)) if left else ""
+        return Markup("{} {}; the rest comes back.{}").format(_progress(campaign), spent, until)
+    back = Markup("{}, <b>{}</b> came back.").format(spent, amount(money.returned))
+    if campaign.state == "done" and campaign.ended:
+        took = span(campaign.ended - campaign.created)
+        return Markup("{} It took {}. {}").format(_progress(campaign), took, back)
+    return Markup("Its time was over before it was done. {} {}").format(_progress(campaign), back)
+
+
+def _progress(campaign: Campaign) -> Markup:
+    step = next(step for step in campaign.steps if step.name == campaign.target)
+    if step.state == "sealed":
+        rows = campaign.version.rows if campaign.version else step.rows
+        return Markup("<b>{}</b> of {} {} done.").format(
+            count(rows, "row"), step.name, "is" if rows == 1 else "are"
+        )
+    if step.wanted:
+        return Markup("<b>{:,} of {}</b> of {} have a verdict.").format(
+            step.done, count(step.wanted, "row"), step.name
+        )
+    if step.done:
+        so_far = Markup("<b>{}</b> of {} have a verdict so far; how many there will be is not known yet.")
+        return so_far.format(count(step.done, "row"), step.name)
+    moving = next((other for other in campaign.steps if other.state == "flows"), None)
+    if moving is None:
+        first = next((other for other in campaign.steps if other.state == "waits"), step)
+        why = f": {first.name} waits for {first.waits_for}" if first.waits_for else ""
+        return Markup("<b>Nothing is done yet</b>{}.").format(why)
+    return Markup("<b>{}</b> has no rows yet: {} comes first.").format(step.name, moving.name)
+
+
+def figure(step: Step) -> str:
+    """The large one on a step's card."""
+    if step.standing:
+        return f"{step.held:,}"
+    if not step.rows and not step.done and step.state == "waits":
+        return "waits"
+    return f"{step.rows:,}"
+
+
+def notes(step: Step, now: Instant) -> list[Markup]:
+    """The small lines under it: what happens, then how it is checked, then what went wrong."""
+    lines = [*_happens(step, now)]
+    if checked := _checked(step):
+        lines.append(Markup("{}").format(checked))
+    if step.parked:
+        end = "ended without an answer" if step.standing else "parked, and not done"
+        lines.append(Markup('<span class="bad">{} {}</span>').format(count(step.parked, "task"), end))
+    return lines
+
+
+def _happens(step: Step, now: Instant) -> list[Markup]:
+    if step.state == "sealed" and step.sealed:
+        lost = step.rows_in - step.rows if step.rows_in and not step.standing else 0
+        before = f"{step.rows_in:,} came in · " if lost > 0 else "right answers · " if step.standing else ""
+        return [Markup("{}sealed {}").format(before, when(step.sealed, now))]
+    lines = []
+    if step.standing and step.closed:
+        lines.append(Markup("right answers so far"))
+    if step.state == "flows":
+        rate = f"{step.per_second:.1f} {plural(step.unit)}/s · " if step.per_second else ""
+        hand = f"{count(step.in_hand, 'task')} in hand" if step.in_hand else "being judged"
+        lines.append(Markup("{}{}").format(rate, hand))
+    if step.waits_for:
+        lines.append(Markup("for {}").format(step.waits_for))
+    if step.unsealed and not step.standing:
+        lines.append(Markup("{} more believed, not sealed yet").format(f"{step.unsealed:,}"))
+    if step.state == "stopped":
+        lines.append(Markup("stopped: the campaign's time was over"))
+    return lines
+
+
+def _checked(step: Step) -> str:
+    if step.waived:
+        return f"checked by nobody else: {step.waived} of {count(step.drawn, 'task')}"
+    if step.audited:
+        return f"{share(step.audited, step.drawn)} of its tasks done twice"
+    if step.closed and not step.standing and step.results > step.closed:
+        tenths = step.results * 10 // step.closed
+        return f"{tenths // 10}.{tenths % 10} opinions each"
+    return ""
+
+
+TAGS = {
+    "refused": "Refused",
+    "overturned": "Overturned",
+    "uncounted": "Not counted",
+    "lapsed": "Not answered",
+    "declined": "Declined",
+}
+
+
+def what(check: Check) -> str:
+    """`214 pages of crawl by fern`, without the name."""
+    if check.what in ("lapsed", "declined"):
+        return f"{count(check.units, 'task')} of {check.step} by"
+    return f"{count(check.units, check.unit)} of {check.step}{', as a check,' if check.audit else ''} by"
+
+
+def done_about(check: Check) -> str:
+    """What was done about what went wrong."""
+    said = []
+    if check.what == "overturned":
+        said.append(f"They were pending and are void now: {amount(check.returned)} went back to escrow.")
+    elif check.returned:
+        said.append(f"{amount(check.returned)} went back to escrow.")
+    if check.paid:
+        said.append(f"{amount(check.paid)} had been paid before; that is final.")
+    if check.what in ("lapsed", "declined"):
+        rest = check.units - check.done
+        if not rest:
+            said.append("Others have done " + ("it since." if check.units == 1 else "them since."))
+        else:
+            said.append("Nobody has done " + ("it yet." if check.units == 1 else f"{rest:,} of them yet."))
+    return " ".join(said)
+
+
+def doing(worker: Worker) -> Markup:
+    """The second line under a worker's name."""
+    if worker.suspended:
+        said = "; ".join(
+            f"suspended for {one.kind}: {one.faults} of {one.checked} checked were wrong"
+            for one in worker.suspended
+        )
+        return Markup('<span class="soft bad">{}</span>').format(said)
+    said = ", ".join(f"{count(tasks, 'task')} of {step} in hand" for step, tasks in worker.in_hand)
+    if not said:
+        said = "nothing in hand" if worker.alive else "not seen lately"
+    if worker.probation:
+        said += f"; on probation: all its {' and '.join(worker.probation)} is done twice"
+    return Markup('<span class="soft">{}</span>').format(said)
+
+
+DRAWN = {  # why somebody else had to do it too, or not; chance has two outcomes
+    "always": "Work of this sort is always done twice.",
+    "probation": "One of its owners is new, so another had to do it again.",
+    "opinions": "Several were asked, and check each other.",
+    "nobody else": "Nobody else could be asked to do it again.",
+}
+
+
+def drawn(made: Made) -> str:
+    """Whether somebody else had to do it too, and why."""
+    if made.draw.why == "chance":
+        return f"Chance {'had it' if made.draw.audit else 'did not ask for it to be'} done twice."
+    if made.draw.why == "opinions" and len(made.results) == 1:
+        return "It needs no second opinion: the network knew the right answers."
+    return DRAWN[made.draw.why]
+
+
+def behind(trace: Trace) -> Markup:
+    """Who stands behind a row, in one sentence."""
+    results = [one for hop in trace.hops if hop.made for one in hop.made.results if one.held]
+    owners = len({one.owner for one in results})
+    paid = sum(pay.amount for one in results for pay in one.pay)
+    given = sum(hop.made is None for hop in trace.hops)
+    made = len(trace.hops) - given
+    said = Markup("<b>{} and {}</b> of {} stand behind it; the tasks it came from earned them <b>{}</b>.")
+    return said.format(
+        count(made, "verdict"), count(len(results), "signed result"), count(owners, "owner"), amount(paid)
+    )

@@ -1,0 +1,203 @@
+"""The pages as any client gets them: their headers, their words, and the stream of a running campaign."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from optimai.network.api import app
+from optimai.network.batch import Batcher
+from optimai.network.queries import Database, datasets, look
+from optimai.web import live, views
+from optimai.web.pages import routes
+from tests import town
+from tests.browser import serving
+from tests.test_queries import seen
+
+PATHS = ("/", "/campaigns/plants", "/nodes", "/nodes/fay", "/datasets", "/datasets/plants@1", "/ledger")
+
+
+async def get(address: str) -> tuple[aiohttp.ClientResponse, str]:
+    async with aiohttp.ClientSession() as session, session.get(address) as response:
+        return response, await response.text()
+
+
+async def test_every_page_forbids_all_but_our_own_files_and_holds_to_it(database: Database):
+    await town.live(await town.settle(database), 5)
+    async with look(database) as (tx, _):
+        row = (await datasets.version(tx, "plants", 1)).first[0]["_row"]
+    async with serving(database) as base:
+        for path in (*PATHS, f"/trace/plants/1/{row}", "/campaigns/nope"):
+            response, text = await get(base + path)
+            policy = response.headers["content-security-policy"]
+            assert response.status == (404 if path == "/campaigns/nope" else 200)
+            assert response.content_type == "text/html"
+            assert response.headers["cache-control"] == "no-store"
+            assert response.headers["x-content-type-options"] == "nosniff"
+            assert policy.startswith("default-src 'none'; ")
+            assert "unsafe" not in policy
+            assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=|javascript:", text)
+            assert all(link.startswith("/") for link in re.findall(r'(?:src|href)="([^"#]+)"', text))
+
+
+async def test_what_strangers_write_is_shown_and_never_obeyed(database: Database):
+    world = await town.settle(database)
+    evil = "<script>alert(1)</script>"
+    await world.join(evil, town.Machine())
+    await town.live(world, 3)
+    await town.tell(world, "bad", evil, f"<img src=x onerror='{evil}'>")
+    async with serving(database) as base:
+        for path in ("/nodes", "/campaigns/plants"):
+            _, text = await get(base + path)
+            assert "&lt;script&gt;alert(1)" in text
+            assert "<script>" not in text
+            assert "<img" not in text
+
+
+async def test_an_error_is_a_page_with_the_sentence_that_says_what_to_do_next(database: Database):
+    await town.settle(database)
+    async with serving(database) as base:
+        for path, status, said in (
+            ("/campaigns/nope", 404, "There is no campaign nope. The page of all campaigns lists"),
+            ("/datasets/plants@x", 404, "Versions are numbered: write NAME@1."),
+            ("/trace/plants/1/ff", 404, "There is no dataset plants@1."),
+            ("/nodes/nobody", 404, "There is no node nobody."),
+        ):
+            response, text = await get(base + path)
+            assert response.status == status
+            assert said in text
+
+
+async def test_a_dataset_without_its_number_leads_to_the_newest(database: Database):
+    await town.live(await town.settle(database), 5)
+    async with serving(database) as base:
+        response, _ = await get(f"{base}/datasets/plants")
+        assert str(response.url) == f"{base}/datasets/plants@1"
+
+
+async def test_files_are_kept_for_ever_under_a_path_that_changes_with_them(database: Database):
+    async with serving(database) as base:
+        for name, kind in views.ASSETS.items():
+            response, _ = await get(base + views.asset(name))
+            assert response.content_type == kind
+            assert "immutable" in response.headers["cache-control"]
+            response, _ = await get(f"{base}/static/000000000000/{name}")
+            assert response.status == 404
+
+
+async def test_pages_and_the_api_live_in_one_server(database: Database):
+    batcher = Batcher(database)
+    async with serving(database, app.make(database, batcher, routes(database))) as base:
+        async with aiohttp.ClientSession() as session, session.post(f"{base}/nodes", data=b"{}") as joined:
+            assert (await joined.json())["code"] == "bad_message"
+        response, text = await get(f"{base}/nodes")
+        assert response.status == 200
+        assert "Nobody has joined yet" in text
+        response, text = await get(f"{base}/nodes/nobody")
+        assert response.content_type == "text/html"
+
+
+# The stream
+
+
+class Stream:
+    """Server-sent events, one after the other."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._lines = response.content
+
+    async def message(self) -> dict[str, str]:
+        """Its fields; a comment is the field "". An empty message: the stream is over."""
+        fields: dict[str, str] = {}
+        while line := (await self._lines.readline()).decode().rstrip("\r\n") or (None if not fields else ""):
+            name, _, value = line.partition(": ")
+            fields[name.strip(":")] = value
+        return fields
+
+    async def parts(self) -> dict[str, str]:
+        message = await self.message()
+        assert message["event"] == "parts"
+        found: dict[str, str] = msgspec.json.decode(message["data"])
+        return found
+
+
+@asynccontextmanager
+async def watching(base: str) -> AsyncIterator[Stream]:
+    async with (
+        aiohttp.ClientSession(read_bufsize=1 << 20) as session,
+        session.get(f"{base}/campaigns/plants/live") as response,
+    ):
+        assert response.content_type == "text/event-stream"
+        yield Stream(response)
+
+
+async def test_who_watches_is_sent_what_changed_and_nothing_else(database: Database):
+    world = await town.settle(database)
+    await town.live(world, 1)
+    async with serving(database) as base, watching(base) as stream:
+        shown = await stream.parts()
+        assert set(shown) == set(views.PARTS)
+        _, page = await get(f"{base}/campaigns/plants")
+        assert all(html.strip() in page for html in shown.values())
+
+        await town.tell(world, "good", "Coordinator back", "Nothing is lost.")
+        changed = await stream.parts()
+        assert set(changed) == {"checks"}
+        assert "Coordinator back" in changed["checks"]
+
+
+async def test_the_stream_ends_with_its_campaign(database: Database):
+    world = await town.settle(database)
+    await town.live(world, 24)
+    async with serving(database) as base, watching(base) as stream:
+        await stream.parts()
+        await town.live(world, 110)
+        lead = ""
+        while (message := await stream.message())["event"] == "parts":
+            lead = msgspec.json.decode(message["data"]).get("lead", lead)
+        assert "came back" in lead
+        assert message["event"] == "end"
+        assert await stream.message() == {}
+    assert (await seen(database)).state == "done"
+
+
+async def test_while_nothing_changes_a_comment_tells_that_we_are_still_here(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(live, "EVERY", 0.05)
+    monkeypatch.setattr(live, "HEARTBEAT", 0.2)
+    await town.live(await town.settle(database), 1)
+    async with serving(database) as base, watching(base) as stream:
+        await stream.parts()
+        assert (await stream.message())[""] == "still here"
+
+
+async def test_many_who_watch_cost_one_look_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "EVERY", 0.3)
+    await town.live(await town.settle(database), 1)
+    looks = 0
+    begin = database.begin
+
+    def counted(**given: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return begin(**given)
+
+    monkeypatch.setattr(database, "begin", counted)
+    watched = live.Live(database)
+
+    async def watch() -> None:
+        async for _ in watched.follow("plants"):
+            pass
+
+    watchers = [asyncio.create_task(watch()) for _ in range(20)]
+    await asyncio.sleep(1)
+    for watcher in watchers:
+        watcher.cancel()
+    await asyncio.gather(*watchers, return_exceptions=True)
+    assert 2 <= looks <= 5
