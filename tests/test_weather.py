@@ -31,7 +31,14 @@ def campaign(day: int, days: int) -> dict[str, object]:
         "inputs": {"texts": [{"text": f"{day} two {'three ' * n}", "n": n} for n in range(40)]},
         "steps": {
             "counts": {"kind": "word_count", "from": "texts", "price": "0.001/row"},
-            "kept": {"kind": "hold", "from": "counts", "for": f"{days}d", "copies": 20, "challenges": 3, "price": "0.001/answer"},
+            "kept": {
+                "kind": "hold",
+                "from": "counts",
+                "for": f"{days}d",
+                "copies": 20,
+                "challenges": 3,
+                "price": "0.001/answer",
+            },
         },
         "dataset": {"from": "counts"},
     }
@@ -81,7 +88,7 @@ async def holds(database: Database) -> None:
 
 @pytest.mark.slow
 async def test_twenty_nodes_and_three_days_of_weather_lose_nothing_and_pay_nothing_twice(database: Database):
-    world, weather = await run(database, nodes=20, days=3, seed=1)
+    _, weather = await run(database, nodes=20, days=3, seed=1)
     assert weather.crashes > 20
     assert weather.partitions > 20
     await holds(database)
@@ -94,9 +101,11 @@ async def test_the_same_seed_gives_the_same_history(dsn: str, database: Database
     first, _ = await run(database, nodes=5, days=1, seed=7)
     told = await history(first)
     async with database.begin() as (tx, _):
-        await tx.execute("truncate owner, node, campaign, step, task, assignment, earning, verdict, standing, "
-                         "challenge, blob, version, epoch, account, transfer, batch, envelope, shard, feed "
-                         "restart identity cascade")
+        await tx.execute(
+            "truncate owner, node, campaign, step, task, assignment, earning, verdict, standing, "
+            "challenge, blob, version, epoch, account, transfer, batch, envelope, shard, feed "
+            "restart identity cascade"
+        )
     again, _ = await run(database, nodes=5, days=1, seed=7)
     assert await history(again) == told
     assert len(told) > 10

@@ -32,7 +32,12 @@ def campaign(rows: int = 60) -> dict[str, object]:
         "inputs": {"texts": [{"text": f"one two {'three ' * n}", "n": n} for n in range(rows)]},
         "steps": {
             "counts": {"kind": "word_count", "from": "texts", "price": "0.001/row"},
-            "again": {"kind": "word_count", "from": "counts", "column": "words_as_text", "price": "0.001/row"},
+            "again": {
+                "kind": "word_count",
+                "from": "counts",
+                "column": "words_as_text",
+                "price": "0.001/row",
+            },
         },
         "dataset": {"from": "counts"},
     }

@@ -32,7 +32,9 @@ async def network(url: str = "", token: str = "", home: Path | None = None) -> A
         return
     folder = home or own()
     if not (folder / "network.key").exists():
-        raise NotFound("network in", folder, "Run a campaign first (`optimai run FILE`), or name one with --url.")
+        raise NotFound(
+            "network in", folder, "Run a campaign first (`optimai run FILE`), or name one with --url."
+        )
     async with AsyncExitStack() as stack:
         here = running(folder)
         if here is None:
@@ -53,7 +55,9 @@ def running(folder: Path) -> str | None:
 
 async def start(children: Children, folder: Path, *more: str, port: int = 0) -> tuple[str, Child]:
     """Start the coordinator of this folder as a child; its URL once it answers."""
-    child = await children.start("coordinator", "optimai", "up", "--home", str(folder), "--port", str(port), *more)
+    child = await children.start(
+        "coordinator", "optimai", "up", "--home", str(folder), "--port", str(port), *more
+    )
     return await answers(child, folder), child
 
 

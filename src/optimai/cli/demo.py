@@ -11,9 +11,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 from typing import Annotated
 
 import aiohttp
@@ -32,13 +30,18 @@ from optimai.client.campaign_file import read
 from optimai.client.get import get
 from optimai.client.network import Client
 from optimai.core.errors import Unreachable
+from optimai.node.clock import now
 
 EXAMPLE = Path("examples/docs.yaml")
 HONEST = ("birch", "cedar", "alder")
 KILLED = "maple"
 PLAYERS = (("oak", "slow"), ("fern", "fabricator"))
 LATE = (("reed", "replayer"),)
-PEOPLE = (*((f"simulated-person-{n}", "person") for n in range(1, 9)), ("tattler", "tattler"), ("moss", "copier"))
+PEOPLE = (
+    *((f"simulated-person-{n}", "person") for n in range(1, 9)),
+    ("tattler", "tattler"),
+    ("moss", "copier"),
+)
 CHANGE_AT, KILL_AT, CRASH_AT = 50, 90, 130  # pages fetched
 CHANGED = 0.45  # share of the pages that can change
 
@@ -67,7 +70,7 @@ async def _demo(keep: bool, into: Path, port: int) -> Report:
     out = Console(highlight=False)
     if into.exists():
         shutil.rmtree(into)
-    began = monotonic()
+    began = now()
     written = read(EXAMPLE)
     async with Children(into / "logs") as children:
         private = Private(written, into / "network", children)
@@ -86,11 +89,11 @@ async def _demo(keep: bool, into: Path, port: int) -> Report:
             await run.until_epoch_closed()
             version, folder = await get(network, written.campaign.name, 0, "parquet", into)
             story = Story(
-                seconds=round(monotonic() - began, 1),
+                seconds=round((now() - began).total_seconds(), 1),
                 name=f"{version.name}@{version.number}",
                 folder=folder,
                 killed=KILLED,
-                habits={name: habit for name, habit in (*PLAYERS, *LATE, *PEOPLE)} | {KILLED: "killed"},
+                habits=dict((*PLAYERS, *LATE, *PEOPLE)) | {KILLED: "killed"},
                 back_after=run.moment.back_after,
                 key=(await network.network()).key,
             )
@@ -106,7 +109,9 @@ async def _demo(keep: bool, into: Path, port: int) -> Report:
 class _Run:
     """Watches the campaign and does to it what a network must survive."""
 
-    def __init__(self, private: Private, network: Client, coordinator: Child, victim: Child, out: Console) -> None:
+    def __init__(
+        self, private: Private, network: Client, coordinator: Child, victim: Child, out: Console
+    ) -> None:
         self.private = private
         self.network = network
         self.coordinator = coordinator
@@ -143,24 +148,29 @@ class _Run:
         elif pages >= CRASH_AT and not self.moment.crashed:
             self.moment.crashed = True
             await self._crash()
-            self.out.print(f"[dim]·[/] the coordinator was killed (SIGKILL), and back in {self.moment.back_after:.1f} s")
+            self.out.print(
+                f"[dim]·[/] the coordinator was killed (SIGKILL), and back in {self.moment.back_after:.1f} s"
+            )
 
     @staticmethod
     def _has_work(facts: Facts, name: str) -> bool:
         return any(one["name"] == name and one["in_hand"] for one in facts["workers"])
 
     async def _change_site(self) -> None:
-        said: Mapping[str, object] = {"share": CHANGED, "now": datetime.now(UTC).isoformat()}
-        async with aiohttp.ClientSession() as session, session.post(f"{self.private.control}/change", json=said) as answer:
+        said: Mapping[str, object] = {"share": CHANGED, "now": now().isoformat()}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.private.control}/change", json=said) as answer,
+        ):
             answer.raise_for_status()
 
     async def _crash(self) -> None:
         """Kill it with all that it started, but for PostgreSQL, which it left running; start it on the same port."""
         port = int(self.private.url.rpartition(":")[2])
-        began = monotonic()
+        began = now()
         await self.coordinator.kill()
         self.coordinator = await self.private.start_coordinator(port)
-        self.moment.back_after = monotonic() - began
+        self.moment.back_after = (now() - began).total_seconds()
 
     async def until_epoch_closed(self) -> None:
         """The epoch in which the last payouts were freed."""

@@ -107,12 +107,16 @@ async def check(home: Path, network: Client, told: Story) -> Report:
         Fault("a third of the site's pages changed in mid-run", seen.rows > 0),
     )
     wrong = [f"the {liar} was not caught" for liar in LIARS if liar not in caught]
-    wrong += [f"the honest {one.name} was suspended" for one in nodes if one.habit not in LIARS and one.caught_by]
+    wrong += [
+        f"the honest {one.name} was suspended" for one in nodes if one.habit not in LIARS and one.caught_by
+    ]
     wrong += [f"{one.name} ({one.habit}) earned {one.earned_nopi}" for one in nodes if _overpaid(one)]
     wrong += [f"not survived: {one.what}" for one in faults if not one.survived]
     wrong += [f"{what} is {value}, not 0" for what, value in seen.sums.items() if value]
     wrong += [f"{lost} acknowledged results are lost"] if lost else []
-    wrong += [f"the files have {rows} rows, the manifest {seen.rows}"] if rows != seen.rows or not rows else []
+    wrong += (
+        [f"the files have {rows} rows, the manifest {seen.rows}"] if rows != seen.rows or not rows else []
+    )
     wrong += [] if verified.ok else ["an epoch's bundle does not hold"]
     wrong += [] if verified.tampered_detected else ["a changed bundle was not noticed"]
     return Report(

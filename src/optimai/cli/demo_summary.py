@@ -20,8 +20,10 @@ def show(out: Console, report: Report, folder: Path) -> None:
     verify = report.verify
     ledger = report.ledger
     out.print(
-        f"\n  ledger    sum {ledger.sum_nopi} nano-OPI, paid twice {ledger.double_paid}, results lost {ledger.lost_results}"
-        f"\n  evidence  epochs 1 to {verify.epoch} recomputed from their bundles: {'they hold' if verify.ok else 'WRONG'}; "
+        f"\n  ledger    sum {ledger.sum_nopi} nano-OPI, paid twice {ledger.double_paid}, "
+        f"results lost {ledger.lost_results}"
+        f"\n  evidence  epochs 1 to {verify.epoch} recomputed from their bundles: "
+        f"{'they hold' if verify.ok else 'WRONG'}; "
         f"a copy with one byte changed: {'noticed' if verify.tampered_detected else 'NOT NOTICED'}"
         f"\n  dataset   {report.dataset.name}, {report.dataset.rows:,} rows, in {folder}"
     )
@@ -54,8 +56,12 @@ def _nodes(report: Report) -> Table:
     for one in report.nodes:
         style = "red" if one.caught_by else ""
         table.add_row(
-            f"[b]{one.name}[/]", f"[{style or 'none'}]{one.habit}[/]", f"{one.done:,}", f"{one.accepted:,}",
-            opi(one.earned_nopi), _why(one),
+            f"[b]{one.name}[/]",
+            f"[{style or 'none'}]{one.habit}[/]",
+            f"{one.done:,}",
+            f"{one.accepted:,}",
+            opi(one.earned_nopi),
+            _why(one),
         )
     return table
 

@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -17,6 +16,7 @@ from optimai.client.campaign_file import Written, read
 from optimai.client.estimate import Line
 from optimai.client.estimate import estimate as compute
 from optimai.core.money import opi
+from optimai.node.clock import now
 
 
 def estimate(
@@ -44,11 +44,13 @@ async def _try(written: Written, seconds: int) -> tuple[watch.Facts, Any]:
             async with private.client() as network:
                 await private.fund(network)
                 await network.submit(written.raw)
-                began = monotonic()
+                began = now()
                 while True:
                     facts = await watch.facts(network, written.campaign.name)
-                    if facts["state"] != "running" or monotonic() - began > seconds:
-                        rows = await network.get(f"/v1/campaigns/{written.campaign.name}/rows?most=5", dict[str, Any])
+                    if facts["state"] != "running" or (now() - began).total_seconds() > seconds:
+                        rows = await network.get(
+                            f"/v1/campaigns/{written.campaign.name}/rows?most=5", dict[str, Any]
+                        )
                         return facts, rows
                     await asyncio.sleep(0.5)
 
@@ -67,13 +69,21 @@ def _show(out: Console, written: Written, lines: list[Line], rows: Any) -> None:
         )
     out.print(table)
     least, most = sum(line.cost_least for line in lines), sum(line.cost_most for line in lines)
-    enough = "which the budget covers" if most <= written.campaign.budget else "[yellow]more than the budget[/]"
-    out.print(f"\nTogether [b]{_span(opi(least), opi(most))} OPI[/] of {opi(written.campaign.budget)}, {enough}.")
-    out.print("[dim]The higher figure includes the share that a second owner does again. No money moved.[/]\n")
+    enough = (
+        "which the budget covers" if most <= written.campaign.budget else "[yellow]more than the budget[/]"
+    )
+    out.print(
+        f"\nTogether [b]{_span(opi(least), opi(most))} OPI[/] of {opi(written.campaign.budget)}, {enough}."
+    )
+    out.print(
+        "[dim]The higher figure includes the share that a second owner does again. No money moved.[/]\n"
+    )
     if rows["rows"]:
         out.print(f"The first rows of [b]{rows['step']}[/]:")
         for row in rows["rows"]:
-            out.print("  " + "  ".join(f"[dim]{key}[/] {_short(value)}" for key, value in row.items() if value))
+            out.print(
+                "  " + "  ".join(f"[dim]{key}[/] {_short(value)}" for key, value in row.items() if value)
+            )
 
 
 def _span(least: str, most: str) -> str:

@@ -45,7 +45,13 @@ class Private:
         about = self.campaign.private
         if about.site is None:
             return
-        arguments = ["optimai.sim.site", str(self.written.beside(about.site)), "--hosts", str(about.hosts), "--named"]
+        arguments = [
+            "optimai.sim.site",
+            str(self.written.beside(about.site)),
+            "--hosts",
+            str(about.hosts),
+            "--named",
+        ]
         for known in self.written.files.values():
             arguments += ["--steady", str(known)]
         child = await self.children.start("site", *arguments)
@@ -54,7 +60,15 @@ class Private:
         self.hosts = {f"docs-{number}.localhost:80": address for number in range(1, about.hosts + 1)}
 
     async def start_node(self, name: str, *, kinds: Sequence[str] = ()) -> Child:
-        arguments = ["optimai", "join", self.invite, "--home", str(self.home / "nodes" / name), "--name", name]
+        arguments = [
+            "optimai",
+            "join",
+            self.invite,
+            "--home",
+            str(self.home / "nodes" / name),
+            "--name",
+            name,
+        ]
         for kind in kinds:
             arguments += ["--kinds", kind]
         for host, address in self.hosts.items():
@@ -74,7 +88,9 @@ class Private:
             "choices": label.options["choices"] if label else [],
             "knows": str(self.written.beside(people)) if people else "",
             "known": str(self.written.files.get(f"{label.name}.known", "")) if label else "",
-            "site": str(self.written.beside(self.campaign.private.site)) if self.campaign.private.site else "",
+            "site": str(self.written.beside(self.campaign.private.site))
+            if self.campaign.private.site
+            else "",
             "hosts": dict(self.hosts),
         }
         path = self.home / f"{name}.json"
@@ -85,12 +101,16 @@ class Private:
 
     async def start_people(self) -> None:
         if self.campaign.people == "simulated":
-            await self.start_players("people", [(f"simulated-person-{n}", "person") for n in range(1, PEOPLE + 1)])
+            await self.start_players(
+                "people", [(f"simulated-person-{n}", "person") for n in range(1, PEOPLE + 1)]
+            )
 
     async def fund(self, client: Client) -> None:
         """In a network of your own you are the one who says what is on your account."""
         before = len(await client.get("/v1/campaigns", list[dict[str, object]]))
-        await client.deposit(opi(self.campaign.budget).replace(",", ""), f"{self.campaign.name}, campaign {before + 1}")
+        await client.deposit(
+            opi(self.campaign.budget).replace(",", ""), f"{self.campaign.name}, campaign {before + 1}"
+        )
 
     def client(self) -> Client:
         return Client(self.url, (self.home / "admin.token").read_text().strip())

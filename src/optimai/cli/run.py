@@ -18,9 +18,13 @@ def run(
     file: Path,
     /,
     *,
-    home: Annotated[Path | None, Parameter(help="The network's folder (default: OPTIMAI_HOME/private).")] = None,
+    home: Annotated[
+        Path | None, Parameter(help="The network's folder (default: OPTIMAI_HOME/private).")
+    ] = None,
     port: Annotated[int, Parameter(help="Of the web page; 0 takes any.")] = 0,
-    keep: Annotated[bool, Parameter(help="Leave the network up afterwards, until Ctrl-C.", negative="")] = False,
+    keep: Annotated[
+        bool, Parameter(help="Leave the network up afterwards, until Ctrl-C.", negative="")
+    ] = False,
 ) -> None:
     """Run the campaign in FILE from its first task to its dataset, alone on this machine."""
     out = Console()
@@ -35,10 +39,14 @@ def run(
                 await private.start_site()
                 await private.start_node("local")
                 await private.start_people()
-            out.print(f"[b]{written.campaign.name}[/b]: watch it at {private.url}/campaigns/{written.campaign.name}")
+            out.print(
+                f"[b]{written.campaign.name}[/b]: watch it at {private.url}/campaigns/{written.campaign.name}"
+            )
             if private.hosts:
                 first, *_, last = private.hosts
-                out.print(f"[dim]Its site is served here: {first} to {last} lead to {private.hosts[first]}.[/dim]")
+                out.print(
+                    f"[dim]Its site is served here: {first} to {last} lead to {private.hosts[first]}.[/dim]"
+                )
             async with private.client() as network:
                 await private.fund(network)
                 await network.submit(written.raw)

@@ -59,7 +59,9 @@ def trace(version: str, row: str, /, *, url: Url = "", home: Path | None = None)
 
 def _trace(found: Facts) -> Tree:
     first, *_ = found["hops"]
-    tree = Tree(f"[b]{found['name']}@{found['number']}[/], row [b]{first['row']}[/], signed by {found['keyid'][:12]}")
+    tree = Tree(
+        f"[b]{found['name']}@{found['number']}[/], row [b]{first['row']}[/], signed by {found['keyid'][:12]}"
+    )
     for hop in found["hops"]:
         values = "  ".join(f"[dim]{key}[/] {_short(value)}" for key, value in sorted(hop["values"].items()))
         branch = tree.add(f"[b cyan]{hop['step']}[/] {hop['kind'] or 'given by the requester'}  {values}")
@@ -76,9 +78,12 @@ def _made(branch: Tree, made: Facts) -> None:
         pay = "; ".join(f"{opi(line['amount'])} OPI {line['state']}" for line in result["pay"]) or "nothing"
         simulated = " (simulated)" if result["simulated"] else ""
         one = verdict.add(
-            f"{result['role']} by [b]{result['name']}[/]{simulated}: {result['held']} of {made['units']} units held, {pay}"
+            f"{result['role']} by [b]{result['name']}[/]{simulated}: "
+            f"{result['held']} of {made['units']} units held, {pay}"
         )
-        one.add(f"[dim]envelope {result['envelope'][:16]}…, result {result['index']}, signed by {result['keyid'][:12]}[/]")
+        one.add(
+            f"[dim]envelope {result['envelope'][:16]}…, result {result['index']}, signed by {result['keyid'][:12]}[/]"
+        )
         if result["why"]:
             one.add(f"[dim]{result['why']}[/]")
 
@@ -113,7 +118,9 @@ def pay(*, home: Folder = None) -> None:
 def _pay(out: Console, lines: list[dict[str, Any]]) -> None:
     table = Table(box=None, header_style="dim")
     for column in ("when", "for", "units", "price, OPI", "earned, OPI", "state", "why"):
-        table.add_column(column, justify="right" if column in ("units", "price, OPI", "earned, OPI") else "left")
+        table.add_column(
+            column, justify="right" if column in ("units", "price, OPI", "earned, OPI") else "left"
+        )
     for line in lines:
         table.add_row(
             line["at"][11:19],
@@ -138,7 +145,9 @@ def node_status(
     place = Home(home or settings.home() / "node")
 
     async def run() -> None:
-        with Live(_status(place.config().name, place.status()), console=Console(), refresh_per_second=2) as live:
+        with Live(
+            _status(place.config().name, place.status()), console=Console(), refresh_per_second=2
+        ) as live:
             while follow:
                 await asyncio.sleep(0.5)
                 live.update(_status(place.config().name, place.status()))
@@ -153,7 +162,9 @@ def _status(name: str, now: Any) -> Table:
         return table
     table.add_row(f"[b]{now.name}[/]", "paused" if now.paused else "works")
     for task in now.running:
-        table.add_row("", f"{task.kind} for {task.step}" + (f", {task.done:,} of {task.of:,}" if task.of else ""))
+        table.add_row(
+            "", f"{task.kind} for {task.step}" + (f", {task.done:,} of {task.of:,}" if task.of else "")
+        )
     table.add_row("", f"{now.taken:,} results taken in, {now.refused:,} refused, {now.unsent:,} not sent yet")
     if now.trouble:
         table.add_row("", f"[yellow]{now.trouble}[/]")

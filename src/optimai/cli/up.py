@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -25,11 +26,8 @@ def up(
     seal: Annotated[str, Parameter(help="How long a finished row waits for others at most.")] = "30s",
 ) -> None:
     """Run a network's coordinator. Prints an invite for nodes."""
-    try:
-        import asyncpg  # noqa: F401
-        import litestar  # noqa: F401
-    except ImportError:
-        raise Missing("A coordinator", "coordinator") from None
+    if find_spec("litestar") is None or find_spec("asyncpg") is None:
+        raise Missing("A coordinator", "coordinator")
     from optimai.cli.coordinator import serve
     from optimai.core.period import parse_period
     from optimai.network.home import Home, Numbers

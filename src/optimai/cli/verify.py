@@ -20,7 +20,9 @@ def verify(
     epoch: int = 0,
     /,
     *,
-    bundle: Annotated[Path | None, Parameter(help="A folder with head.json, bundle.jsonl, network.key.hex.")] = None,
+    bundle: Annotated[
+        Path | None, Parameter(help="A folder with head.json, bundle.jsonl, network.key.hex.")
+    ] = None,
     save: Annotated[Path | None, Parameter(help="Keep what was checked in this folder.")] = None,
     url: Url = "",
     home: Path | None = None,
@@ -49,7 +51,9 @@ def _from_files(folder: Path) -> tuple[envelope.Envelope, bytes, bytes]:
         key = (folder / "network.key.hex").read_text().strip()
         return head, (folder / "bundle.jsonl").read_bytes(), bytes.fromhex(key)
     except FileNotFoundError as fault:
-        raise NotFound("file", fault.filename, "`optimai verify EPOCH --save FOLDER` writes all three.") from None
+        raise NotFound(
+            "file", fault.filename, "`optimai verify EPOCH --save FOLDER` writes all three."
+        ) from None
     except ValueError:
         raise BadValue("a network's public key", "network.key.hex", "64 hex digits") from None
 
@@ -64,8 +68,9 @@ def show(report: Report) -> None:
             out.print(f"  and {len(report.wrong) - 20} more")
         return
     out.print(
-        f"[green b]Epoch {report.epoch} holds.[/] Recomputed: {report.verdicts:,} verdicts on {report.results:,} signed "
-        f"results, {report.earnings:,} earnings, {report.transfers:,} transfers; the accounts add up to zero."
+        f"[green b]Epoch {report.epoch} holds.[/] Recomputed: {report.verdicts:,} verdicts on "
+        f"{report.results:,} signed results, {report.earnings:,} earnings, "
+        f"{report.transfers:,} transfers; the accounts add up to zero."
     )
     if report.waived or report.refused:
         out.print(

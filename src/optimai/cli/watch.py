@@ -40,7 +40,13 @@ async def until_done(network: Client, name: str, out: Console) -> Facts:
 
 def table(campaign: Facts) -> Group:
     steps = Table(box=None, pad_edge=False, header_style="dim")
-    for name, justify in (("step", "left"), ("rows", "right"), ("/s", "right"), ("tasks", "right"), ("", "left")):
+    for name, justify in (
+        ("step", "left"),
+        ("rows", "right"),
+        ("/s", "right"),
+        ("tasks", "right"),
+        ("", "left"),
+    ):
         steps.add_column(name, justify=justify)  # type: ignore[arg-type]
     for step in campaign["steps"]:
         if step["kind"] is None:
@@ -58,7 +64,9 @@ def table(campaign: Facts) -> Group:
 
 
 def _told(step: Mapping[str, Any]) -> str:
-    checked = f", {step['audited']:,} of {step['drawn']:,} tasks checked by another" if step["audited"] else ""
+    checked = (
+        f", {step['audited']:,} of {step['drawn']:,} tasks checked by another" if step["audited"] else ""
+    )
     return f"{step['state']}{checked}"
 
 

@@ -91,7 +91,11 @@ def _inline(folder: Path, name: str, step: dict[str, Any]) -> dict[str, Path]:
             raise BadCampaign(f"steps.{name}.{option}", f"there is no file {file}", "Name a JSON-lines file")
         files[f"{name}.{option}"] = file.resolve()
         try:
-            step[option] = [msgspec.json.decode(line) for line in file.read_bytes().splitlines() if line.strip()]
+            step[option] = [
+                msgspec.json.decode(line) for line in file.read_bytes().splitlines() if line.strip()
+            ]
         except msgspec.DecodeError as fault:
-            raise BadCampaign(f"steps.{name}.{option}", f"{file}: {fault}", "Write one JSON object a line") from None
+            raise BadCampaign(
+                f"steps.{name}.{option}", f"{file}: {fault}", "Write one JSON object a line"
+            ) from None
     return files

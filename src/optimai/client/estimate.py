@@ -1,9 +1,9 @@
 """What a campaign would cost, from a short run of it: bounds from its kinds, ratios and rates as measured.
 
-    units     between the kind's own bounds for the rows that come in (`spec.bound`)
-    rows out  as in the sample: rows that came out for each unit
-    cost      units x price, and the share that a second owner does again
-    time      units / rate of the sample; what people do is not in it
+units     between the kind's own bounds for the rows that come in (`spec.bound`)
+rows out  as in the sample: rows that came out for each unit
+cost      units x price, and the share that a second owner does again
+time      units / rate of the sample; what people do is not in it
 """
 
 from collections.abc import Mapping, Sequence

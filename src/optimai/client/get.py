@@ -33,7 +33,12 @@ def parse_name(text: str) -> tuple[str, int]:
 
 
 async def get(
-    network: Client, name: str, number: int, form: Form, folder: Path, tell: Callable[[int], None] = lambda rows: None
+    network: Client,
+    name: str,
+    number: int,
+    form: Form,
+    folder: Path,
+    tell: Callable[[int], None] = lambda rows: None,
 ) -> tuple[Version, Path]:
     """Write a version under `folder`; every shard is checked against its hash. `tell` hears rows as they come."""
     version = await network.version(name, number)
@@ -47,7 +52,9 @@ async def get(
         _write(home / stem, part, data, form)
         tell(part.rows)
     (home / "card.json").write_bytes(msgspec.json.format(msgspec.json.encode(version.card), indent=2) + b"\n")
-    (home / "manifest.json").write_bytes(await network.call("GET", f"/v1/versions/{version.name}/{version.number}"))
+    (home / "manifest.json").write_bytes(
+        await network.call("GET", f"/v1/versions/{version.name}/{version.number}")
+    )
     return version, home
 
 

@@ -1,128 +1,56 @@
 """An epoch's public bundle: all that a stranger needs to recompute its verdicts and payouts.
 
-The bundle is JSON lines, each tagged with what it is; its head, signed by the
-network, names the bundle by hash, chunk by chunk, and the head before it. Nobody
-needs the database or our word: signatures say who did what, the kinds' own judges
-say what it was worth, the prices are those pinned at the offer, and the ledger
-must add up.
+Nobody needs the database or our word: signatures say who did what, the kinds' own
+judges say what it was worth, the prices are those pinned at the offer, and the ledger
+must add up. Who has the epoch before as well sees that this one goes on where that one
+ended, and that its seed was fixed before it began.
 
     shown and recomputed    signatures, draws by chance, verdicts, standings, amounts, links, balances
-    shown and claimed       that an owner was on probation, that nobody else could be had, that rows
-                            were refused unseen, what a challenge's right answer was
+    shown and claimed       prices, that an owner was on probation, that nobody else could be had, that
+                            rows were refused unseen, what a challenge's right answer was
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 from blake3 import blake3
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from optimai.core import ledger
-from optimai.core.chance import Ppm, Seed, happens
-from optimai.core.clock import Instant
-from optimai.core.earning import State
+from optimai.core.chance import Ppm, Seed, commitment, happens
+from optimai.core.earning import UNPAID, State
 from optimai.core.errors import OptimaiError
-from optimai.core.ids import EnvelopeId, NetworkId, NodeId, OwnerId, fingerprint
-from optimai.core.ledger import OUTSIDE, Account, Transfer
+from optimai.core.ids import EnvelopeId, OwnerId, fingerprint
+from optimai.core.ledger import OUTSIDE, Account
 from optimai.core.standing import Standing, after, suspended
 from optimai.kinds import catalog, ruling
 from optimai.kinds.contract import More
-from optimai.kinds.ruling import Given, Record
+from optimai.kinds.lines import (
+    CHUNK,
+    HEAD,
+    Balance,
+    Evidence,
+    Head,
+    Judged,
+    Kind,
+    Line,
+    Link,
+    Node,
+    Paid,
+    SeedOf,
+    Stands,
+    Stood,
+    Was,
+    chunks,
+    read,
+    stood,
+    were,
+)
+from optimai.kinds.ruling import Given
 from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
 from optimai.wire.exchange import EXCHANGE, Signed
-
-HEAD = "application/vnd.optimai.epoch+json"
-CHUNK = 64 << 10
-
-
-class Head(Struct, frozen=True, kw_only=True):
-    network: NetworkId
-    epoch: int
-    opened: Instant
-    closed: Instant
-    before: str  # blake3 of the payload of the head before, or zeros
-    chunks: tuple[str, ...]  # blake3 of each 64 KiB of the bundle
-    seed: bytes  # this epoch's, secret until now
-    next_seed: str  # commitment to the seed of the epoch that opens now
-    link: str  # last link of the ledger's chain
-
-
-class Node(Struct, frozen=True, tag="node"):
-    id: NodeId
-    key: bytes
-    owner: OwnerId
-
-
-class Kind(Struct, frozen=True, tag="kind"):
-    name: str
-    hash: str
-
-
-class SeedOf(Struct, frozen=True, tag="seed"):
-    """Of an earlier epoch, in which an audit was drawn whose verdict came in this one."""
-
-    epoch: int
-    seed: bytes
-
-
-class Stood(Struct, frozen=True, tag="stood"):
-    """How an owner stood when the epoch opened."""
-
-    owner: OwnerId
-    kind: str
-    checked: int
-    faults: int
-    suspended: bool
-
-
-class Stands(Struct, frozen=True, tag="stands"):
-    """How an owner stood when it closed: recomputed, and where the next epoch begins."""
-
-    owner: OwnerId
-    kind: str
-    checked: int
-    faults: int
-    suspended: bool
-
-
-class Evidence(Struct, frozen=True, tag="envelope"):
-    envelope: Envelope
-
-
-class Judged(Struct, frozen=True, tag="verdict"):
-    number: int
-    rate: Ppm
-    record: Record
-
-
-class Paid(Struct, frozen=True, tag="earning"):
-    """An earning that changed in this epoch, or is not final yet."""
-
-    id: int
-    assignment: int
-    campaign: int
-    owner: OwnerId
-    amount: int
-    state: State
-    reason: str
-
-
-class Balance(Struct, frozen=True, tag="balance"):
-    account: Account
-    opened: int
-    closed: int
-
-
-class Link(Struct, frozen=True, tag="link"):
-    before: str
-    hash: str
-    transfers: tuple[Transfer, ...]
-
-
-Line = Node | Kind | SeedOf | Stood | Stands | Evidence | Judged | Paid | Balance | Link
-_lines = msgspec.json.Decoder(Line)
-
 
 class Report(Struct, frozen=True, kw_only=True):
     """What was recomputed. It is good when `wrong` is empty."""
@@ -134,6 +62,7 @@ class Report(Struct, frozen=True, kw_only=True):
     transfers: int
     waived: int  # verdicts without an audit because nobody else could be had
     refused: int  # results whose rows could not be taken: claimed, look at the blobs to see
+    unpaid: int  # verdicts that came when their escrow was empty
     wrong: tuple[str, ...]
 
     @property
@@ -141,42 +70,71 @@ class Report(Struct, frozen=True, kw_only=True):
         return not self.wrong
 
 
-def write(lines: Iterable[Line]) -> bytes:
-    return b"".join(msgspec.json.encode(line, order="sorted") + b"\n" for line in lines)
+def verify(head: Envelope, data: bytes, key: bytes, before: tuple[Envelope, bytes] | None = None) -> Report:
+    """Recompute an epoch from its signed head and its bundle.
+
+    `key` is the network's, which you know from its invite. `before` are head and bundle of
+    the epoch before, if you have them.
+    """
+    top, wrong = _open(head, data, key)
+    if top is None or wrong:
+        return _nothing(*wrong)
+    try:
+        lines = read(data)
+        report = _Recount(top, lines).report()
+        apart = _apart(top, lines, key, *before) if before else []
+    except (OptimaiError, msgspec.DecodeError, LookupError, ValueError) as fault:
+        return _nothing(f"The bundle is signed, and makes no sense: {fault!r}")
+    return replace(report, wrong=(*report.wrong, *apart))
 
 
-def read(data: bytes) -> list[Line]:
-    return [_lines.decode(line) for line in data.splitlines()]
-
-
-def chunks(data: bytes) -> tuple[str, ...]:
-    return tuple(blake3(data[start : start + CHUNK]).hexdigest() for start in range(0, len(data), CHUNK))
-
-
-def verify(head: Envelope, data: bytes, key: bytes) -> Report:
-    """Recompute an epoch from its signed head and its bundle. `key` is the network's, which you know from its invite."""
+def _open(head: Envelope, data: bytes, key: bytes) -> tuple[Head | None, list[str]]:
+    """A head, and what is wrong with it and its bundle's bytes."""
     try:
         envelope.verify(head, HEAD, key)
         top = msgspec.json.decode(head.payload, type=Head)
     except (OptimaiError, msgspec.DecodeError) as fault:
-        return _nothing(f"The head is not this network's: {fault}")
+        return None, [f"The head is not this network's: {fault}"]
     if top.network != fingerprint(key):
-        return _nothing(f"The head is of network {top.network}.")
+        return None, [f"The head is of network {top.network}."]
     found = chunks(data)
-    changed = [
+    wrong = [
         f"Bytes {number * CHUNK:,} to {(number + 1) * CHUNK - 1:,} of the bundle were changed."
         for number, (theirs, ours) in enumerate(zip(top.chunks, found, strict=False))
         if theirs != ours
     ]
     if len(top.chunks) != len(found):
-        changed.append("The bundle is longer or shorter than its head says.")
-    if changed:
-        return _nothing(*changed)
-    return _Recount(top, read(data)).report()
+        wrong.append("The bundle is longer or shorter than its head says.")
+    return top, wrong
+
+
+def _apart(top: Head, lines: list[Line], key: bytes, head: Envelope, data: bytes) -> list[str]:
+    """Where an epoch does not go on as the one before it ended."""
+    last, wrong = _open(head, data, key)
+    if last is None or wrong:
+        return [f"The epoch before: {one}" for one in wrong]
+    old = read(data)
+    if top.before != blake3(head.payload).hexdigest() or top.epoch != last.epoch + 1:
+        wrong.append("It does not follow the epoch before.")
+    if commitment(Seed(top.seed)) != last.next_seed:
+        wrong.append("Its seed is not the one that was fixed before it began.")
+    if top.earnings[0] != last.earnings[1] or were(old) != [one for one in lines if isinstance(one, Was)]:
+        wrong.append("Its earnings do not begin as those of the epoch before ended.")
+    if stood(old) != [one for one in lines if isinstance(one, Stood)]:
+        wrong.append("Its standings do not begin as those of the epoch before ended.")
+    closed = {one.account: one.closed for one in old if isinstance(one, Balance)}
+    opened = {one.account: one.opened for one in lines if isinstance(one, Balance)}
+    if {name: amount for name, amount in closed.items() if amount} != {
+        name: amount for name, amount in opened.items() if amount
+    }:
+        wrong.append("Its accounts do not begin as those of the epoch before ended.")
+    return wrong
 
 
 def _nothing(*wrong: str) -> Report:
-    return Report(epoch=0, verdicts=0, results=0, earnings=0, transfers=0, waived=0, refused=0, wrong=wrong)
+    return Report(
+        epoch=0, verdicts=0, results=0, earnings=0, transfers=0, waived=0, refused=0, unpaid=0, wrong=wrong
+    )
 
 
 class _Recount:
@@ -189,7 +147,9 @@ class _Recount:
         self.seeds = {line.epoch: Seed(line.seed) for line in lines if isinstance(line, SeedOf)}
         self.seeds[top.epoch] = Seed(top.seed)
         self.verdicts = [line for line in lines if isinstance(line, Judged)]
+        self.was = {line.id: line for line in lines if isinstance(line, Was)}
         self.earnings = [line for line in lines if isinstance(line, Paid)]
+        self.unpaid = 0
         self.balances = [line for line in lines if isinstance(line, Balance)]
         self.links = [line for line in lines if isinstance(line, Link)]
         self.standings = {
@@ -203,7 +163,7 @@ class _Recount:
             if isinstance(line, Stands)
         }
         self.counted: dict[int, tuple[int, int]] = {}  # assignment -> checked and faults by its last verdict
-        self.signed = dict(self._open(line.envelope) for line in lines if isinstance(line, Evidence))
+        self.signed = dict(self._signed(line.envelope) for line in lines if isinstance(line, Evidence))
         for line in lines:
             if isinstance(line, Kind) and catalog.load(line.name).hash != line.hash:
                 self.wrong.append(f"{line.name} was judged by other rules than yours: {line.hash[:12]}.")
@@ -223,10 +183,11 @@ class _Recount:
             transfers=sum(len(one.transfers) for one in self.links),
             waived=sum(one.record.draw.why == "nobody else" for one in self.verdicts),
             refused=sum(bool(given.refused) for one in self.verdicts for given in one.record.asked.given),
+            unpaid=self.unpaid,
             wrong=tuple(self.wrong),
         )
 
-    def _open(self, one: Envelope) -> tuple[EnvelopeId, Signed | None]:
+    def _signed(self, one: Envelope) -> tuple[EnvelopeId, Signed | None]:
         """What it says, if the node that it names signed it."""
         try:
             signed = msgspec.json.decode(one.payload, type=Signed)
@@ -236,6 +197,7 @@ class _Recount:
             return one.id, None
         if fingerprint(self.nodes[signed.node].key) != signed.node or signed.network != self.top.network:
             self.wrong.append(f"Envelope {one.id[:12]} is of another node or network.")
+            return one.id, None
         return one.id, signed
 
     def _verdict(self, one: Judged) -> None:
@@ -243,7 +205,9 @@ class _Recount:
         kind = catalog.load(asked.kind)
         name = f"Verdict {one.number} on task {asked.task}"
         draw = one.record.draw
-        if draw.why == "chance" and draw.audit != happens(self.seeds[draw.epoch], one.rate, "audit", asked.task):
+        if draw.why == "chance" and draw.audit != happens(
+            self.seeds[draw.epoch], one.rate, "audit", asked.task
+        ):
             self.wrong.append(f"{name}: its audit was not drawn by the epoch's seed.")
         results = [self._result(name, given) for given in asked.given]
         if None in results:
@@ -261,7 +225,7 @@ class _Recount:
     def _result(self, name: str, given: Given) -> Raw | None:
         name_of, _, index = given.result.partition(".")
         signed = self.signed.get(EnvelopeId(name_of))
-        if signed is None or signed.node != given.node:
+        if signed is None or signed.node != given.node or self.nodes[given.node].owner != given.owner:
             self.wrong.append(f"{name}: the envelope of result {given.result[:16]} is missing or another's.")
             return None
         done = signed.results[int(index)] if int(index) < len(signed.results) else None
@@ -275,8 +239,13 @@ class _Recount:
         before = {given.assignment: given for given in asked.given}
         for found in one.record.ruled.found:
             given = before[found.assignment]
-            if self.counted.get(given.assignment, (given.checked, given.faults)) != (given.checked, given.faults):
-                self.wrong.append(f"Verdict {one.number}: what was counted of {given.assignment} before is wrong.")
+            if self.counted.get(given.assignment, (given.checked, given.faults)) != (
+                given.checked,
+                given.faults,
+            ):
+                self.wrong.append(
+                    f"Verdict {one.number}: what was counted of {given.assignment} before is wrong."
+                )
             standing, barred = self.standings.get((given.owner, asked.kind), (Standing(), False))
             rest = Standing(standing.checked - given.checked, standing.faults - given.faults)
             self.counted[given.assignment] = (found.checked, found.faults)
@@ -300,11 +269,32 @@ class _Recount:
                     self.wrong.append(f"Assignment {line.assignment} is paid twice.")
                 living[line.assignment] = line
         for assignment, (amount, owner) in says.items():
-            paid = living.get(assignment)
-            if paid is not None and paid.state is State.AVAILABLE and paid.amount != amount:
-                continue  # it was free before the verdict changed: final
-            if (paid.amount if paid else 0) != amount or (paid is not None and paid.owner != owner):
-                self.wrong.append(f"Assignment {assignment} should earn {amount}, not {paid.amount if paid else 0}.")
+            self._earned(assignment, amount, owner, living.get(assignment))
+        for line in living.values():
+            if line.assignment not in says and line.state is not State.RESERVED and not self._went_on(line):
+                self.wrong.append(f"Earning {line.id} follows from no verdict.")
+
+    def _earned(self, assignment: int, amount: int, owner: OwnerId, paid: Paid | None) -> None:
+        has = paid.amount if paid else 0
+        if paid and paid.owner != owner:
+            self.wrong.append(f"Assignment {assignment} is {owner}'s, and {paid.owner} earned for it.")
+        elif paid and paid.state is State.AVAILABLE and has != amount:
+            if not self._went_on(paid):  # else it was free before the verdict changed: final
+                self.wrong.append(f"Assignment {assignment} should earn {amount}, not {has}.")
+        elif not paid and amount and self._empty(assignment):
+            self.unpaid += 1
+        elif has != amount:
+            self.wrong.append(f"Assignment {assignment} should earn {amount}, not {has}.")
+
+    def _went_on(self, line: Paid) -> bool:
+        """It was pending, and is so or free; or it was free already when the epoch opened."""
+        was = self.was.get(line.id)
+        if was:
+            return was.state is State.PENDING and was.amount == line.amount
+        return line.state is State.AVAILABLE and line.id <= self.top.earnings[0]
+
+    def _empty(self, assignment: int) -> bool:
+        return any(line.assignment == assignment and line.reason == UNPAID for line in self.earnings)
 
     def _ledger(self) -> None:
         last = None
@@ -315,6 +305,9 @@ class _Recount:
             if ledger.link(link.before, link.transfers) != link.hash:
                 self.wrong.append(f"The ledger's link {link.hash[:12]} is not the hash of its transfers.")
             last = link.hash
+            for transfer in link.transfers:
+                if not ledger.flows(transfer):
+                    self.wrong.append(f"{transfer.event} of {transfer.about} moves money where it may not.")
             for account, amount in ledger.together(link.transfers).items():
                 change[account] = change.get(account, 0) + amount
         if last is not None and last != self.top.link:
@@ -329,7 +322,9 @@ class _Recount:
             elif line.state is State.PENDING:
                 owed[f"pending:{line.owner}"] = owed.get(f"pending:{line.owner}", 0) + line.amount
         for one in self.balances:
-            if one.opened + change.get(one.account, 0) != one.closed or (one.closed < 0 and one.account != OUTSIDE):
+            if one.opened + change.get(one.account, 0) != one.closed or (
+                one.closed < 0 and one.account != OUTSIDE
+            ):
                 self.wrong.append(f"The balance of {one.account} does not follow from its transfers.")
             if one.account.startswith(("reserved:", "pending:")) and owed.get(one.account, 0) != one.closed:
                 self.wrong.append(f"{one.account} is not the sum of its earnings.")

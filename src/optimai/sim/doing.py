@@ -39,7 +39,12 @@ class Doing:
     patience = timedelta(minutes=10)  # between two asks while there is no work and nobody calls
 
     def __init__(
-        self, *kinds: str, seconds: float = 0.5, engine: bool = False, web: Web | None = None, keeps: bool = True
+        self,
+        *kinds: str,
+        seconds: float = 0.5,
+        engine: bool = False,
+        web: Web | None = None,
+        keeps: bool = True,
     ) -> None:
         self.kinds = kinds
         self.seconds = seconds
@@ -53,7 +58,9 @@ class Doing:
         took = timedelta(milliseconds=1 + world.chance(int(offer.units * self.seconds * 1000) + 1000))
         task = json.decode(offer.task, type=kind.task)
         if isinstance(task, hold.Task):  # its work would wait for the epoch to end; challenges are met below
-            return task.until - world.now, Done(offer.assignment, Raw(json.encode(hold.Result(len(task.shards)))))
+            return task.until - world.now, Done(
+                offer.assignment, Raw(json.encode(hold.Result(len(task.shards))))
+            )
         result = await catalog.work(offer.kind)(task, WorldKit(offer, world, self.web))
         return took, Done(offer.assignment, Raw(json.encode(result)))
 
@@ -115,7 +122,8 @@ class WorldKit:
 
     async def challenges(self) -> AsyncIterator[Asked]:
         """Met by the world at each exchange, not by the work."""
-        for none in ():
-            yield none
+        nothing: tuple[Asked, ...] = ()
+        for asked in nothing:
+            yield asked
 
     async def answer(self, asked: Asked, digest: str) -> None: ...

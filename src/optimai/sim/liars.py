@@ -16,7 +16,7 @@ from optimai.core.ids import RowId
 from optimai.kinds.crawl import spec as crawl
 from optimai.kinds.kit import Page
 from optimai.kinds.label.spec import Answers, Item, Opinion, Task
-from optimai.node.hands import Declined, Hands, Line, kind_of
+from optimai.node.hands import Declined, Hands, Line, Outcome, kind_of
 from optimai.node.kit import Fetch
 from optimai.sim.people import Pause
 from optimai.wire.exchange import Offer
@@ -30,7 +30,7 @@ class Slow:
         self.pause = pause
         self.seconds = seconds
 
-    async def do(self, offer: Offer, line: Line) -> Raw | Declined:
+    async def do(self, offer: Offer, line: Line) -> Outcome:
         await self.pause(self.seconds)
         return await self.honest.do(offer, line)
 
@@ -62,7 +62,7 @@ class Tattler:
         self.honest = honest
         self.leak = leak
 
-    async def do(self, offer: Offer, line: Line) -> Raw | Declined:
+    async def do(self, offer: Offer, line: Line) -> Outcome:
         result = await self.honest.do(offer, line)
         if isinstance(result, Raw) and kind_of(offer) == "label":
             self.leak.publish(msgspec.json.decode(result, type=Answers))

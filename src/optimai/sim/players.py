@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from optimai.core.chance import Seed
-from optimai.node import life
 from optimai.node import join as joining
+from optimai.node import life
 from optimai.node.hands import Hands
 from optimai.node.home import Home
 from optimai.node.invite import parse_invite
@@ -146,9 +146,7 @@ async def play(cast: Cast, ready: Callable[[], None], leave: asyncio.Event) -> N
             group.create_task(life.live(home, leave, hands))
 
 
-async def main(path: Path) -> None:
-    cast = msgspec.json.decode(path.read_bytes(), type=Cast)
-
+async def main(cast: Cast) -> None:
     def ready() -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
@@ -157,4 +155,4 @@ async def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Cast)))

@@ -99,7 +99,9 @@ class World:
     ) -> Node:
         """Enrol a node with keys of its own (from its name, so that a run can be repeated)."""
         key = SigningKey(Seed(name.encode().ljust(32, b"\0")[:32]))
-        node = Node(name, doing, key, owner or SigningKey(b"owner of " + name.encode().ljust(23, b"\0")[:23]), room)
+        node = Node(
+            name, doing, key, owner or SigningKey(b"owner of " + name.encode().ljust(23, b"\0")[:23]), room
+        )
         payload = Enrol(
             network=self.database.network.id,
             owner_key=bytes(node.owner_key.verify_key),
@@ -108,7 +110,9 @@ class World:
             hands=hands,
             simulated=True,
         )
-        signed = envelope.sign("application/vnd.optimai.enrol+json", msgspec.json.encode(payload), node.owner_key, key)
+        signed = envelope.sign(
+            "application/vnd.optimai.enrol+json", msgspec.json.encode(payload), node.owner_key, key
+        )
         await door.enrol(self.database, envelope.write(signed))
         self.nodes.append(node)
         self._wake(node, self.now)

@@ -173,8 +173,3 @@ PHASES = {
     ),
     "keep": Phase(_keep, lambda here, got: here, "done"),
 }
-
-
-def bound(options: Options, rows: int) -> tuple[int, int]:
-    """Each row is signed, joined, grouped and kept; a row with many look-alikes also stands in some pairs."""
-    return 4 * rows, 10 * rows

@@ -25,6 +25,8 @@ async def first(tx: Tx, name: str, most: int) -> Preview:
         sealed = await publishing.shards_of(tx, step["id"]) if step["kind"] else []
         if sealed:
             rows = await shards.read(tx, sealed[0])
-            plain = [{key: value for key, value in row.items() if key[0] != "_"} for row in rows[: min(most, MOST)]]
+            plain = [
+                {key: value for key, value in row.items() if key[0] != "_"} for row in rows[: min(most, MOST)]
+            ]
             return Preview(step["name"], tuple(plain))
     return Preview("", ())

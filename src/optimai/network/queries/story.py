@@ -1,4 +1,4 @@
-"""What a whole run came to, for whoever wants to check its story: sums, steps, nodes, what went wrong and was mended."""
+"""What a whole run came to, for whoever checks its story: sums, steps, nodes, what was overturned."""
 
 from collections.abc import Mapping
 

@@ -10,7 +10,8 @@ async def steps(tx: Tx, campaign: str) -> list[Record]:
         with made as (
              select step.id, step.source, step.position, step.name, step.kind, step.standing,
                     coalesce((select sum((part ->> 'rows')::bigint)
-                                from jsonb_array_elements(convert_from(step.version, 'utf8')::jsonb) as part), 0)::bigint as rows
+                                from jsonb_array_elements(convert_from(step.version, 'utf8')::jsonb) as part), 0)
+                    ::bigint as rows
                from step where step.campaign = (select max(id) from campaign where name = $1))
         select made.name, source.rows as rows_in, made.rows as rows_out
           from made join made as source on source.id = made.source
@@ -40,7 +41,9 @@ async def nodes(tx: Tx) -> list[Record]:
 
 
 async def rows(tx: Tx, name: str, number: int) -> int:
-    return int(await tx.fetchval("select rows from version where name = $1 and number = $2", name, number) or 0)
+    return int(
+        await tx.fetchval("select rows from version where name = $1 and number = $2", name, number) or 0
+    )
 
 
 async def replaced(tx: Tx) -> int:

@@ -42,7 +42,8 @@ async def serve(
     """The site of the folder, until the block ends. Port 0 takes any; `steady` pages never change.
 
     `named`: its URLs carry no port, and whoever visits must be told where the names lead, as by the table of
-    a node's operator; so a dataset of the site looks the same whatever the port. Without a clock, hits carry the event loop's seconds.
+    a node's operator; so a dataset of the site looks the same whatever the port. Without a clock, hits carry
+    the event loop's seconds.
     """
 
     async def handle(request: web.Request) -> web.StreamResponse:
