@@ -10,7 +10,7 @@ from msgspec import Struct
 from optimai.blobs.disk import DiskBlobs
 from optimai.client.network import Client, Refused
 from optimai.kinds import bundle, catalog
-from optimai.kinds.bundle import Head
+from optimai.kinds.lines import Head
 from optimai.network.home import Home, Numbers
 from optimai.network.queries import story
 from optimai.network.queries.story import Seen

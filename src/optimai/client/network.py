@@ -7,11 +7,12 @@
 Errors of the network come out as the same sentences with the same codes.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
-from nacl.signing import VerifyKey
+from nacl.signing import SigningKey, VerifyKey
 
 from optimai.core.errors import BadSignature, OptimaiError, Unreachable
 from optimai.core.ids import BlobId, NetworkId, blob_id, fingerprint
@@ -19,6 +20,7 @@ from optimai.core.version import VERSION, Version
 from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
 from optimai.wire.exchange import NETWORK, Network
+from optimai.wire.withdrawal import WITHDRAWAL, Withdrawal
 
 T = TypeVar("T")
 
@@ -71,6 +73,23 @@ class Client:
         """Nano-OPI on the account afterwards. For operators; the same reference counts once."""
         said = msgspec.json.encode({"amount": amount, "reference": reference})
         return int(msgspec.json.decode(await self.call("POST", "/v1/deposits", said))["available_nopi"])
+
+    async def token(self, owner: str, name: str, scopes: Sequence[str]) -> str:
+        """A new token, shown this once. For operators."""
+        said = msgspec.json.encode({"owner": owner, "name": name, "scopes": list(scopes)})
+        return str(msgspec.json.decode(await self.call("POST", "/v1/tokens", said))["token"])
+
+    async def withdraw(self, key: SigningKey, amount: int, reference: str) -> int:
+        """Take out what is available to the owner of `key`; nano-OPI that are left."""
+        payload = Withdrawal(
+            network=(await self.network()).network,
+            owner_key=bytes(key.verify_key),
+            amount=amount,
+            reference=reference,
+        )
+        signed = envelope.sign(WITHDRAWAL, msgspec.json.encode(payload), key)
+        answer = await self.call("POST", "/v1/withdrawals", envelope.write(signed))
+        return int(msgspec.json.decode(answer)["available_nopi"])
 
     async def network(self, expected: NetworkId | None = None) -> Network:
         """Who it is. Raises BadSignature where its key is not the one of `expected`."""

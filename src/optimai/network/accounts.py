@@ -2,11 +2,14 @@
 
 from optimai.core import ledger
 from optimai.core.clock import Instant
-from optimai.core.ids import OwnerId
+from optimai.core.errors import WrongNetwork
+from optimai.core.ids import OwnerId, fingerprint
 from optimai.core.ledger import OUTSIDE
 from optimai.core.money import Nano
 from optimai.network.store import money
-from optimai.network.store.sql import Tx
+from optimai.network.store.sql import Database, Tx
+from optimai.wire import envelope
+from optimai.wire.withdrawal import WITHDRAWAL, read_withdrawal
 
 
 async def deposit(tx: Tx, owner: OwnerId, amount: Nano, reference: str, now: Instant) -> Nano:
@@ -23,6 +26,18 @@ async def withdraw(tx: Tx, owner: OwnerId, amount: Nano, reference: str, now: In
     if not await money.posted(tx, "withdraw", about):
         await money.post(tx, [ledger.move("withdraw", about, ledger.available(owner), OUTSIDE, amount)], now)
     return await balance(tx, owner)
+
+
+async def withdraw_signed(database: Database, data: bytes) -> tuple[OwnerId, Nano]:
+    """What an owner's own signature asks for; the owner, and what is left."""
+    signed = envelope.read(data)
+    said = read_withdrawal(signed)
+    envelope.verify(signed, WITHDRAWAL, said.owner_key)
+    if said.network != database.network.id:
+        raise WrongNetwork(said.network, database.network.id)
+    owner = OwnerId(fingerprint(said.owner_key))
+    async with database.begin() as (tx, now):
+        return owner, await withdraw(tx, owner, Nano(said.amount), said.reference, now)
 
 
 async def balance(tx: Tx, owner: OwnerId) -> Nano:

@@ -1,6 +1,6 @@
 """What requesters, operators and anybody may ask: campaigns, money, versions, evidence."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -9,6 +9,7 @@ from optimai.core.ids import EarningId, OwnerId
 from optimai.core.money import parse_opi
 from optimai.network import access, accounts, campaigns
 from optimai.network.api.machines import JSON, body
+from optimai.network.home import make_token
 from optimai.network.queries import campaigns as campaign_facts
 from optimai.network.queries import earnings, evidence, preview, trace
 from optimai.network.queries.campaigns import Campaign, Summary
@@ -28,6 +29,18 @@ class Submitted(msgspec.Struct, frozen=True):
 class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: str  # "50 OPI"
     reference: str  # what makes it unique: the same reference is deposited once
+
+
+class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    owner: Annotated[
+        str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,59}\Z")
+    ]  # whose account it spends from
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]  # to know it by
+    scopes: tuple[Literal["admin", "campaign", "read"], ...]
+
+
+class Made(msgspec.Struct, frozen=True):
+    token: str
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -75,6 +88,21 @@ async def deposit(request: Request[Any, Any, Any], database: Database, data: Dep
     return Balance(who.owner, has)
 
 
+@post("/v1/withdrawals", status_code=201)
+async def withdraw(request: Request[Any, Any, Any], database: Database) -> Balance:
+    """Take out what is available to an owner. The body is an envelope signed by the owner's key."""
+    owner, left = await accounts.withdraw_signed(database, await body(request, 1 << 14))
+    return Balance(owner, left)
+
+
+@post("/v1/tokens", status_code=201)
+async def token(request: Request[Any, Any, Any], database: Database, data: NewToken) -> Made:
+    """A token for a requester or operator. It is shown this once; the network keeps its hash."""
+    async with database.begin() as (tx, _):
+        await access.person(tx, access.bearer_of(request.headers), "admin")
+    return Made(await make_token(database, data.owner, data.name, data.scopes))
+
+
 @get("/v1/account")
 async def account(request: Request[Any, Any, Any], database: Database) -> Balance:
     """What is on your account."""
@@ -119,4 +147,18 @@ async def earned(database: Database, owner: str, after: int = 0) -> list[Line]:
         return list(await earnings.of(tx, OwnerId(owner), EarningId(after)))
 
 
-HANDLERS = [rows, traced, earned, submit, listed, status, deposit, account, version, epoch_head, epoch_bundle]
+HANDLERS = [
+    withdraw,
+    token,
+    rows,
+    traced,
+    earned,
+    submit,
+    listed,
+    status,
+    deposit,
+    account,
+    version,
+    epoch_head,
+    epoch_bundle,
+]

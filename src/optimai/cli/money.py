@@ -1,0 +1,59 @@
+"""`optimai withdraw` and `optimai token`: an owner's pay, and who may speak with a network."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from optimai.cli import connect, settings
+from optimai.cli.get import Url
+from optimai.cli.join import Folder
+from optimai.client.network import Client
+from optimai.core.money import opi, parse_opi
+
+
+def withdraw(
+    amount: str,
+    /,
+    *,
+    reference: Annotated[str, Parameter(help="Of your choice; the same one again withdraws nothing more.")],
+    home: Folder = None,
+) -> None:
+    """Take AMOUNT of what is available to this machine's owner out of the network, signed by the owner's key."""
+    from optimai.node import keys
+    from optimai.node.home import Home
+
+    place = Home(home or settings.home() / "node")
+    config = place.config()
+
+    async def run() -> int:
+        async with Client(config.url) as network:
+            key = keys.key(place.folder, keys.OWNER)
+            return await network.withdraw(key, parse_opi(amount), reference)
+
+    Console().print(f"Withdrawn. {opi(asyncio.run(run()))} OPI are left.")
+
+
+def token(
+    owner: str,
+    /,
+    *,
+    name: Annotated[str, Parameter(help="To know it by.")] = "token",
+    scope: Annotated[
+        list[Literal["admin", "campaign", "read"]] | None, Parameter(help="Default: campaign, read.")
+    ] = None,
+    into: Annotated[Path, Parameter(help="The file to keep it in; only you can read it.")],
+    url: Url = "",
+    home: Path | None = None,
+) -> None:
+    """Make a token for requester OWNER. It goes into a file, not onto the screen."""
+
+    async def run() -> str:
+        async with connect.network(url, home=home) as network:
+            return await network.token(owner, name, scope or ["campaign", "read"])
+
+    into.touch(mode=0o600)
+    into.write_text(asyncio.run(run()) + "\n")
+    Console().print(f"A token of {owner} is in {into}. Use it by OPTIMAI_TOKEN, with --url.")
