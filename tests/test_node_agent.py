@@ -16,7 +16,7 @@ from optimai.node import keys
 from optimai.node.agent import Agent, Parts
 from optimai.node.clock import Clock
 from optimai.node.exchange import Identity
-from optimai.node.hands import Declined, Line
+from optimai.node.hands import Declined, Line, Unable
 from optimai.node.home import Home
 from optimai.node.invite import Invite
 from optimai.node.join import enrol, join, wish
@@ -151,6 +151,38 @@ async def test_hands_that_break_cost_one_task(coordinator: FakeCoordinator, home
         await coordinator.until(lambda: len(coordinator.results) == 2)
     assert "ZeroDivisionError" in coordinator.result(first).declined  # type: ignore[union-attr]
     assert coordinator.result(second).declined == ""  # type: ignore[union-attr]
+
+
+async def test_a_kind_that_its_hands_can_not_do_is_not_asked_for_again(
+    coordinator: FakeCoordinator, home: Home
+):
+    async def unable(offer: Offer, line: Line) -> Unable:
+        return Unable("A library is missing.")
+
+    first = coordinator.add("word_count", {})
+    async with living(home, Hands(unable)):
+        await coordinator.until(lambda: coordinator.result(first) is not None)
+        coordinator.add("word_count", {})
+        asked = len(coordinator.asks)
+        await coordinator.until(lambda: len(coordinator.asks) > asked + 2)
+        assert coordinator.asks[-1].kinds.keys() == {"hold"}
+        await coordinator.until(lambda: (status := home.status()) and status.unable)
+    assert coordinator.results[0].declined == "A library is missing."
+    assert len(coordinator.offered) == 1
+
+
+async def test_a_kind_that_goes_undone_again_and_again_is_asked_for_less_and_less(
+    coordinator: FakeCoordinator, home: Home
+):
+    async def decline(offer: Offer, line: Line) -> Declined:
+        return Declined("Not today.")
+
+    for _ in range(200):
+        coordinator.add("word_count", {})
+    async with living(home, Hands(decline)):
+        await coordinator.until(lambda: len(coordinator.results) >= 3)
+        await asyncio.sleep(1.0)
+    assert len(coordinator.results) < 10
 
 
 async def test_a_task_that_takes_twice_its_lease_is_handed_back(coordinator: FakeCoordinator, home: Home):

@@ -2,10 +2,7 @@
 
 import copy
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -369,37 +366,3 @@ class CutOffAnywhere(RuleBasedStateMachine):
 
 TestCutOffAnywhere = CutOffAnywhere.TestCase
 TestCutOffAnywhere.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
-
-
-TALKER = """
-import sys
-from optimai.node.outbox import Outbox
-from tests.test_node_outbox import done, reply, sign
-outbox = Outbox(sys.argv[1])
-n = 0
-while True:
-    pending = outbox.envelope(sign)
-    outbox.answer(reply(pending.serial, offers=[n]))
-    outbox.finish(done(n))
-    print(n, flush=True)  # acknowledged: from here on it may not be lost
-    n += 1
-"""
-
-
-def test_a_result_that_was_acknowledged_survives_kill_minus_nine(tmp_path: Path):
-    path = tmp_path / "outbox.db"
-    talker = subprocess.Popen(
-        [sys.executable, "-c", TALKER, str(path)],
-        stdout=subprocess.PIPE,
-        env={"PYTHONPATH": ":".join(sys.path)},
-    )
-    assert talker.stdout
-    for _ in range(50):
-        talker.stdout.readline()
-    talker.send_signal(signal.SIGKILL)
-    acknowledged = 50 + len(talker.stdout.read().splitlines())
-    talker.wait()
-    talker.stdout.close()
-    survivor = Outbox(path)
-    assert survivor.counts().unsent in (acknowledged, acknowledged + 1)  # one may be safe and not yet said so
-    survivor.close()

@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from optimai.core.ids import blob_id
 from optimai.node.home import Home
 from optimai.node.invite import Invite
 from optimai.node.join import join
+from optimai.node.outbox import Outbox
 from tests.node_coordinator import FakeCoordinator, coordinating
 
 pytestmark = pytest.mark.slow
@@ -178,3 +180,37 @@ async def test_two_agents_in_one_folder_are_one_too_many(coordinator: FakeCoordi
         await coordinator.until(lambda: coordinator.asks)
         async with running(home) as second:
             assert await asyncio.wait_for(second.process.wait(), 5) == 1
+
+
+TALKER = """
+import sys
+from optimai.node.outbox import Outbox
+from tests.test_node_outbox import done, reply, sign
+outbox = Outbox(sys.argv[1])
+n = 0
+while True:
+    pending = outbox.envelope(sign)
+    outbox.answer(reply(pending.serial, offers=[n]))
+    outbox.finish(done(n))
+    print(n, flush=True)  # acknowledged: from here on it may not be lost
+    n += 1
+"""
+
+
+def test_a_result_that_was_acknowledged_survives_kill_minus_nine(tmp_path: Path):
+    path = tmp_path / "outbox.db"
+    talker = subprocess.Popen(
+        [sys.executable, "-c", TALKER, str(path)],
+        stdout=subprocess.PIPE,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    assert talker.stdout
+    for _ in range(50):
+        talker.stdout.readline()
+    talker.send_signal(signal.SIGKILL)
+    acknowledged = 50 + len(talker.stdout.read().splitlines())
+    talker.wait()
+    talker.stdout.close()
+    survivor = Outbox(path)
+    assert survivor.counts().unsent in (acknowledged, acknowledged + 1)  # one may be safe and not yet said so
+    survivor.close()

@@ -5,158 +5,29 @@ The kind `odd` (tests/odd) does what its task says, and most of that is bad.
 
 import asyncio
 import contextlib
-import io
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import psutil
-import pyarrow as pa
 import pytest
-from msgspec import Raw
 from msgspec.structs import replace
-from pyarrow import parquet
 
-from optimai.core import rows
-from optimai.core.ids import AssignmentId, BlobId, blob_id
-from optimai.kinds import catalog
-from optimai.kinds.catalog import Loaded
-from optimai.kinds.kit import Page, Refused
-from optimai.node import clock, limits, process
-from optimai.node.cache import Cache
-from optimai.node.clock import Clock
-from optimai.node.depot import Depot
-from optimai.node.frames import Setting
-from optimai.node.hands import Declined
-from optimai.node.kit import NodeKit, sweep
-from optimai.node.workers import Workers
-from optimai.wire.exchange import Asked, Offer
-from tests.node_coordinator import FakeCoordinator, coordinating
+from optimai.node import limits
+from optimai.node.hands import Declined, Unable
+from tests.node_crew import ODD, Hire, Line, alive, hiring
 
 pytestmark = pytest.mark.slow
-
-ODD = Path(__file__).parent / "odd"
-
-
-class Line:
-    def __init__(self) -> None:
-        self.challenges: asyncio.Queue[Asked] = asyncio.Queue()
-        self.answers: list[tuple[int, str]] = []
-        self.told: list[tuple[int, int]] = []
-
-    async def asked(self) -> Asked:
-        return await self.challenges.get()
-
-    async def met(self, challenge: int, digest: str) -> None:
-        self.answers.append((challenge, digest))
-
-    def progress(self, done: int, of: int) -> None:
-        self.told.append((done, of))
-
-
-class Crew:
-    """Workers, a coordinator that keeps their blobs, and a way to give them something to do."""
-
-    def __init__(self, coordinator: FakeCoordinator, folder: Path, **fields: Any) -> None:
-        self.coordinator = coordinator
-        self.folder = folder
-        self.clock = Clock()
-        word_count = catalog.load("word_count")
-        kind = replace(word_count.kind, **{"name": "odd", "reads": "nothing", "memory_mb": 200, **fields})
-        self.kinds: dict[str, Loaded] = {"word_count": word_count, "odd": replace(word_count, kind=kind)}
-        self.setting = Setting(
-            url=coordinator.url,
-            cache=str(folder / "cache"),
-            cache_mb=10,
-            scratch=str(folder / "scratch"),
-            hosts={},
-            memory_mb=200,
-            parent=os.getpid(),
-        )
-        self.workers = Workers(self.setting, self.kinds, 2, self.clock)
-
-    def offer(self, kind: str, task: object, lease: float = 30.0) -> Offer:
-        self.coordinator.add(kind, task, lease)
-        offer = self.coordinator.work.pop()
-        self.coordinator.offered.append(offer)
-        return offer
-
-    async def do(self, do: str, argument: str = "", *, line: Line | None = None, lease: float = 30.0) -> str:
-        """What the odd kind says; its decline in brackets."""
-        offer = self.offer("odd", {"do": do, "argument": argument}, lease)
-        outcome = await self.workers.do(offer, line or Line())
-        if isinstance(outcome, Declined):
-            return f"[{outcome.why}]"
-        said: str = msgspec.json.decode(outcome)["said"]
-        return said
-
-    def processes(self) -> list[psutil.Process]:
-        ours = psutil.Process().children(recursive=True)
-        return [one for one in ours if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
-
-
-def alive(pid: int) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-Hire = Callable[..., Crew]
 
 
 @pytest.fixture
 async def hire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hire]:
-    real = limits.environment
-
-    def with_odd(scratch: Path, threads: int) -> dict[str, str]:
-        made = real(scratch, threads)
-        return made | {"PYTHONPATH": f"{made['PYTHONPATH']}:{ODD}"}
-
-    monkeypatch.setattr(process, "environment", with_odd)
-    crews = []
-    async with coordinating(FakeCoordinator()) as coordinator:
-
-        def hire(**fields: Any) -> Crew:
-            crews.append(Crew(coordinator, tmp_path, **fields))
-            return crews[-1]
-
+    async with hiring(tmp_path, monkeypatch) as hire:
         yield hire
-        for crew in crews:
-            await crew.workers.close()
-
-
-def shard(coordinator: FakeCoordinator, *texts: str) -> dict[str, Any]:
-    """A shard with these texts, at the coordinator."""
-    table = pa.table(
-        {
-            "_row": [rows.row_id("c/before", text) for text in texts],
-            "text": list(texts),
-            "other": [1] * len(texts),
-        }
-    )
-    parquet.write_table(table, file := io.BytesIO(), compression="zstd")
-    data = file.getvalue()
-    coordinator.blobs[blob_id(data)] = data
-    return {"blob": blob_id(data), "rows": len(texts), "bytes": len(data)}
-
-
-async def test_a_real_kind_reads_a_shard_and_writes_canonical_rows(hire: Hire):
-    crew = hire()
-    offer = crew.offer(
-        "word_count", {"shard": shard(crew.coordinator, "to be or not", "to be"), "column": "text"}
-    )
-    outcome = await crew.workers.do(offer, Line())
-    assert isinstance(outcome, Raw)
-    blob = msgspec.json.decode(outcome)["rows"]
-    made = rows.read(crew.coordinator.blobs[blob], most=2)
-    assert sorted(row["words"] for row in made) == [2, 4]
-    assert all(row["_row"] == rows.row_id("test/step", *row["_from"]) for row in made)
 
 
 async def test_a_worker_stays_warm_for_the_next_task(hire: Hire):
@@ -238,6 +109,14 @@ async def test_a_task_that_kills_two_workers_is_declined_and_the_others_with_it_
     assert others == ["", ""]
 
 
+async def test_a_kind_whose_worker_can_not_even_begin_is_not_done_here(hire: Hire):
+    crew = hire()
+    crew.kinds["absent"] = replace(crew.kinds["odd"], kind=replace(crew.kinds["odd"].kind, name="absent"))
+    assert await crew.workers.do(crew.offer("absent", {}), Line()) == Unable(
+        "The worker of absent can't begin here."
+    )
+
+
 async def test_a_worker_that_is_killed_in_the_middle_costs_time_and_nothing_else(hire: Hire):
     crew = hire()
     pid = int(await crew.do("pid"))
@@ -283,11 +162,12 @@ async def test_closing_ends_a_worker_and_all_that_it_started(hire: Hire, tmp_pat
 
 
 async def test_what_a_worker_started_dies_with_it(hire: Hire, tmp_path: Path):
-    dying = hire().do("child and die", str(tmp_path / "pids"))
+    crew = hire()
+    dying = crew.do("child and die", str(tmp_path / "pids"))
     assert "died over it twice" in await asyncio.wait_for(dying, 20)
     children = [int(line) for line in (tmp_path / "pids").read_text().split()]
     assert len(children) == 2
-    assert not any(alive(child) for child in children)
+    await crew.coordinator.until(lambda: not any(alive(child) for child in children), 3)
 
 
 async def test_a_worker_whose_agent_is_gone_ends_with_all_that_it_started(hire: Hire, tmp_path: Path):
@@ -348,89 +228,3 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-async def test_the_scratch_folder_of_a_task_goes_with_it_even_if_its_worker_dies(hire: Hire):
-    crew = hire()
-    assert not Path(await crew.do("scratch")).exists()
-    await crew.do("scratch and die")
-    assert list((crew.folder / "scratch").glob("task-*")) == []
-
-
-async def test_the_scratch_folder_of_standing_work_is_there_for_the_steps_next_task(hire: Hire):
-    crew = hire()
-
-    async def fetch(url: str, **_: Any) -> Page:
-        raise Refused("unreachable")
-
-    def kit() -> NodeKit:
-        return NodeKit(
-            offer=crew.offer("odd", {}),
-            standing=True,
-            depot=Depot("http://127.0.0.1:9", Cache(crew.folder / "cache", 1000), clock.now),
-            fetch=fetch,
-            scratch=crew.folder,
-            now=clock.now,
-            line=Line(),
-        )
-
-    first, second = kit(), kit()
-    (first.scratch() / "held").write_text("x")
-    first.close()
-    assert (second.scratch() / "held").read_text() == "x"
-
-
-def test_before_any_work_begins_what_dead_workers_left_is_swept_away(tmp_path: Path):
-    for name in ("task-1", "step-old", "step-new"):
-        (tmp_path / name).mkdir()
-    os.utime(tmp_path / "step-old", (0, 0))
-    sweep(tmp_path, clock.now())
-    assert [path.name for path in tmp_path.iterdir()] == ["step-new"]
-
-
-async def test_blobs_come_from_the_machines_own_cache_the_second_time(hire: Hire):
-    crew = hire()
-    assert await crew.do("blob", "x") == "10000"
-    crew.coordinator.blobs.clear()
-    assert await crew.do("blob", "x") == "10000"
-
-
-async def test_a_coordinator_that_is_down_for_a_moment_is_waited_for(hire: Hire):
-    crew = hire()
-    crew.coordinator.blob_faults = 3
-    assert await crew.do("blob", "x") == "10000"
-
-
-async def test_a_coordinator_that_stays_down_is_waited_for_until_the_lease_ends(hire: Hire):
-    crew = hire()
-    crew.coordinator.blob_faults = 10**6
-    assert "can't be reached" in await crew.do("blob", "x", lease=1.5)
-
-
-async def test_damaged_bytes_are_never_worked_on(hire: Hire):
-    crew = hire()
-    good = shard(crew.coordinator, "a")
-    crew.coordinator.blobs[BlobId(good["blob"])] = b"something else"
-    outcome = await crew.workers.do(crew.offer("word_count", {"shard": good, "column": "text"}), Line())
-    assert isinstance(outcome, Declined)
-    assert "do not have the hash" in outcome.why
-
-
-async def test_progress_is_passed_on(hire: Hire):
-    line = Line()
-    await hire().do("progress", line=line)
-    assert line.told == [(1, 2)]
-
-
-async def test_challenges_reach_the_task_and_its_answers_come_back_until_the_lease_ends(hire: Hire):
-    crew, line = hire(), Line()
-    for number in (4, 5):
-        line.challenges.put_nowait(Asked(number, AssignmentId(1), "b" * 64, 0, 1, bytes([number])))
-    assert await crew.do("challenges", line=line, lease=1.5) == "4 5 "
-    assert line.answers == [(4, "04"), (5, "05")]
-
-
-async def test_a_worker_reads_the_networks_time(hire: Hire):
-    crew = hire()
-    crew.clock.ahead = timedelta(hours=1)
-    assert -3570 > float(await crew.do("rest of the lease", lease=30)) > -3610

@@ -34,9 +34,9 @@ def campaign(day: int, days: int) -> dict[str, object]:
             "kept": {
                 "kind": "hold",
                 "from": "counts",
-                "for": f"{days}d",
+                "for": "23h",
                 "copies": 20,
-                "challenges": 3,
+                "challenges": 1,
                 "price": "0.001/answer",
             },
         },

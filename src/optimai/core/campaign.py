@@ -7,7 +7,8 @@ kind; everything else is checked here.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -18,9 +19,12 @@ from optimai.core.chance import Ppm
 from optimai.core.errors import BadCampaign, BadValue
 from optimai.core.money import Nano, Price, parse_opi, parse_price
 from optimai.core.period import parse_period, parse_share
+from optimai.core.rows import Int64
 
 MOST_STEPS = 40
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+Value = str | Int64 | bool  # of a column of an input
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -86,7 +90,7 @@ class _File(Struct, forbid_unknown_fields=True):
     dataset: _Dataset
     until: str = "14d"
     terms: dict[str, str] = {}
-    inputs: dict[str, list[str | dict[str, str | int | bool]]] = {}
+    inputs: dict[str, list[str | dict[str, Value]]] = {}
     appeal: str = "48h"
     people: Literal["real", "simulated"] = "real"
     private: _Private | None = None
@@ -97,7 +101,9 @@ def parse(raw: Mapping[str, Any]) -> Campaign:
     try:
         file = msgspec.convert(raw, _File, strict=True)
     except msgspec.ValidationError as fault:
-        raise BadCampaign("campaign", str(fault), "docs/campaign.md lists every word that may stand there") from None
+        raise BadCampaign(
+            "campaign", str(fault), "docs/campaign.md lists every word that may stand there"
+        ) from None
     with _at("campaign"):
         _named(file.campaign)
     with _at("budget"):
@@ -123,18 +129,14 @@ def parse(raw: Mapping[str, Any]) -> Campaign:
     )
 
 
-class _at:
+@contextmanager
+def _at(where: str) -> Iterator[None]:
     """Says where in the file a value stands that could not be read."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
-        if isinstance(fault, BadValue):
-            raise BadCampaign(self.where, str(fault).split(". ")[0], str(fault).split(". ", 1)[1]) from None
+    try:
+        yield
+    except BadValue as fault:
+        why, _, fix = str(fault).partition(". ")
+        raise BadCampaign(where, why, fix) from None
 
 
 def _named(name: str) -> None:
@@ -142,10 +144,15 @@ def _named(name: str) -> None:
         raise BadValue("a name", name, "plant-care (lower-case letters, digits, -)")
 
 
-def _input(name: str, one: str | dict[str, str | int | bool]) -> Mapping[str, Any]:
+def _input(name: str, one: str | dict[str, Value]) -> Mapping[str, Any]:
     with _at(f"inputs.{name}"):
         _named(name)
-    return {"url": one} if isinstance(one, str) else one
+    row = {"url": one} if isinstance(one, str) else one
+    if ours := [column for column in row if column.startswith("_")]:
+        raise BadCampaign(
+            f"inputs.{name}", f"{ours[0]!r} begins with _", "Such columns are the network's own"
+        )
+    return row
 
 
 def _step(name: str, given: Mapping[str, Any], appeal: timedelta) -> Step:
@@ -155,7 +162,9 @@ def _step(name: str, given: Mapping[str, Any], appeal: timedelta) -> Step:
         _named(name)
     kind, source, price = (rest.pop(word, None) for word in ("kind", "from", "price"))
     if not isinstance(kind, str) or not isinstance(source, str):
-        raise BadCampaign(where, "`kind` or `from` is missing", f"Write {name}: {{kind: clean.text, from: pages}}")
+        raise BadCampaign(
+            where, "`kind` or `from` is missing", f"Write {name}: {{kind: clean.text, from: pages}}"
+        )
     if price is not None and not isinstance(price, str):
         raise BadCampaign(f"{where}.price", "it has no unit", "Write it like this: 0.002/page")
     try:
@@ -188,7 +197,9 @@ def _in_order(steps: list[Step], known: set[str]) -> tuple[Step, ...]:
         ready = [step for step in steps if step.source in known and step.name not in known]
         if not ready:
             stuck = ", ".join(step.name for step in steps if step.name not in known)
-            raise BadCampaign("steps", f"{stuck} read each other in a circle", "Let one of them read an input")
+            raise BadCampaign(
+                "steps", f"{stuck} read each other in a circle", "Let one of them read an input"
+            )
         ordered += ready
         known |= {step.name for step in ready}
     return tuple(ordered)
@@ -200,9 +211,13 @@ def _dataset(given: _Dataset, steps: set[str]) -> Dataset:
     split = dict(given.split)
     by = split.pop("by", "_row")
     with _at("dataset.split"):
+        for name in split:
+            _named(name)
         shares = {name: Ppm(parse_share(share)) for name, share in split.items()}
     if shares and sum(shares.values()) != 1_000_000:
-        raise BadCampaign("dataset.split", "the shares do not add up to 100 %", "Write {train: 90%, test: 10%}")
+        raise BadCampaign(
+            "dataset.split", "the shares do not add up to 100 %", "Write {train: 90%, test: 10%}"
+        )
     return Dataset(source=given.source, split=shares, by=by)
 
 

@@ -22,6 +22,10 @@ from optimai.core.errors import WrongMove
 from optimai.core.ids import AssignmentId, EarningId, OwnerId
 from optimai.core.money import Nano
 
+UNPAID = (
+    "the campaign's escrow could not pay it any more"  # of a verdict that changed late in somebody's favour
+)
+
 
 class State(StrEnum):
     RESERVED = "reserved"

@@ -42,6 +42,24 @@ def available(owner: OwnerId) -> Account:
     return Account(f"available:{owner}")
 
 
+FLOWS = {  # from which accounts each event takes, and to which it gives
+    "deposit": ("outside", "available"),
+    "withdraw": ("available", "outside"),
+    "fund": ("available", "escrow"),
+    "expire": ("escrow", "available"),
+    "reserve": ("escrow", "reserved"),
+    "return": ("reserved", "escrow"),
+    "earn": ("reserved", "pending"),
+    "overturn": ("pending", "escrow"),
+    "release": ("pending", "available"),
+}
+_SAME = {
+    "reserve",
+    "return",
+    "release",
+}  # what leaves one account of a name arrives in the other of that name
+
+
 class Transfer(Struct, frozen=True):
     """One event. `about` makes it unique: the same event can't be settled twice."""
 
@@ -58,6 +76,19 @@ def move(event: str, about: str, source: Account, target: Account, amount: Nano)
     if amount <= 0:
         raise ValueError(f"{event} of {about} moves {amount}")
     return Transfer(event, about, {source: Nano(-amount), target: amount})
+
+
+def flows(transfer: Transfer) -> bool:
+    """Does it take and give as its event may? `release` of one owner's pending never becomes another's available."""
+    source, target = FLOWS.get(transfer.event, ("", ""))
+    taken: dict[str, int] = {}
+    given: dict[str, int] = {}
+    for account, amount in transfer.entries.items():
+        sort, _, name = account.partition(":")
+        if sort != (source if amount < 0 else target):
+            return False
+        (taken if amount < 0 else given)[name] = abs(amount)
+    return taken == given if transfer.event in _SAME else True
 
 
 def together(transfers: Iterable[Transfer]) -> dict[Account, Nano]:

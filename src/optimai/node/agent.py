@@ -19,8 +19,9 @@ from optimai.core.ids import AssignmentId
 from optimai.kinds.catalog import Loaded
 from optimai.node import agenda
 from optimai.node.clock import Clock
+from optimai.node.doubt import Doubts
 from optimai.node.exchange import Enrol, Identity, exchange
-from optimai.node.hands import Declined, Hands, kind_of
+from optimai.node.hands import Declined, Hands, Outcome, Unable, kind_of
 from optimai.node.home import Running, Status
 from optimai.node.link import Link
 from optimai.node.outbox import MOST_BYTES, Outbox
@@ -59,6 +60,7 @@ class Agent:
         self._tasks: dict[AssignmentId, asyncio.Task[None]] = {}
         self._lines: dict[AssignmentId, _Line] = {}
         self._stopped: dict[AssignmentId, bool] = {}  # and whether it is kept, to go on later
+        self._doubts = Doubts()
         self._patience: asyncio.Timeout | None = None  # of the exchange that is under way
         self._told = 0.0
         self._status = Status(at=parts.clock(), pid=os.getpid(), name=parts.name, paused=False)
@@ -121,8 +123,8 @@ class Agent:
                     self._group.create_task(self.parts.hands.close())
 
     async def _talk(self, room: int, work: bool) -> None:
-        kinds = {name: loaded.hash for name, loaded in self.parts.kinds.items()} if work else {}
-        ask = Ask(room=room, kinds=kinds, engine=self.parts.engine and work)
+        kinds = {name: one.hash for name, one in self.parts.kinds.items() if work and self._takes(name)}
+        ask = Ask(room=room if kinds else 0, kinds=kinds, engine=self.parts.engine and work)
         parts = self.parts
         try:
             async with asyncio.timeout(FAREWELL if self._agenda.leaving else None) as self._patience:
@@ -158,9 +160,6 @@ class Agent:
             if offer.assignment not in self._stopped:  # the agent itself breaks down: go on after a restart
                 raise
             outcome = Declined(self._why_not())
-        except Exception as fault:
-            log.exception("assignment %s", offer.assignment)
-            outcome = Declined(f"The node broke over it ({type(fault).__name__}).")
         del self._tasks[offer.assignment], self._lines[offer.assignment]
         undone = self._stopped.pop(offer.assignment, False) and isinstance(outcome, Declined)
         if not undone:
@@ -168,6 +167,19 @@ class Agent:
         self._events.put_nowait(agenda.Ended(offer.assignment, undone))
 
     async def _outcome(self, offer: Offer, line: "_Line") -> Raw | Declined:
+        kind = kind_of(offer)
+        if kind in self._doubts.unable:
+            return Declined(self._doubts.unable[kind])
+        outcome = await self._try(offer, line)
+        if isinstance(outcome, Raw):
+            self._doubts.went_well(kind)
+            return outcome
+        self._doubts.went_undone(kind, asyncio.get_running_loop().time())
+        if isinstance(outcome, Unable):
+            self._doubts.unable[kind] = outcome.why
+        return Declined(outcome.why)
+
+    async def _try(self, offer: Offer, line: "_Line") -> Outcome:
         """Late work may still count, so it has as long again as its lease was; then it is stopped."""
         lease = (offer.lease_until - self.parts.clock()).total_seconds()
         if lease <= 0:
@@ -177,6 +189,9 @@ class Agent:
                 return await self.parts.hands.do(offer, line)
         except TimeoutError:
             return Declined("It was not done in twice the time of its lease.")
+        except Exception as fault:
+            log.exception("the hands broke over assignment %s", offer.assignment)
+            return Declined(f"The node broke over it ({type(fault).__name__}).")
 
     def _finish(self, assignment: AssignmentId, outcome: Raw | Declined) -> None:
         if isinstance(outcome, Raw) and len(memoryview(outcome)) > MOST_BYTES:
@@ -187,6 +202,9 @@ class Agent:
         else:
             done = Done(assignment, outcome)
         self.parts.outbox.finish(done)
+
+    def _takes(self, kind: str) -> bool:
+        return self._doubts.takes(kind, asyncio.get_running_loop().time())
 
     def _why_not(self) -> str:
         if self._agenda.leaving:
@@ -212,6 +230,7 @@ class Agent:
             taken=counts.taken,
             refused=counts.refused,
             declined=counts.declined,
+            unable=dict(self._doubts.unable),
         )
         if status != self._status or now > self._told + 10:
             self._status = replace(status, at=self.parts.clock())

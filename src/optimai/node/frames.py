@@ -50,6 +50,10 @@ class Kept(Struct, frozen=True, tag=True):
 ToWorker = Setting | Do | Cancel | Challenged | Kept
 
 
+class Ready(Struct, frozen=True, tag=True):
+    """The kind's work is loaded."""
+
+
 class Did(Struct, frozen=True, tag=True):
     assignment: AssignmentId
     result: bytes  # JSON
@@ -72,7 +76,7 @@ class Answer(Struct, frozen=True, tag=True):
     digest: str
 
 
-FromWorker = Did | CouldNot | Progress | Answer
+FromWorker = Ready | Did | CouldNot | Progress | Answer
 
 _encoder = msgspec.msgpack.Encoder()
 to_worker = msgspec.msgpack.Decoder(ToWorker).decode

@@ -18,6 +18,15 @@ class Declined(Struct, frozen=True):
     why: str
 
 
+class Unable(Struct, frozen=True):
+    """These hands can't do this kind of work at all. It is not asked for again until a restart."""
+
+    why: str
+
+
+Outcome = Raw | Declined | Unable
+
+
 class Line(Protocol):
     """What a task hears and says while it is done."""
 
@@ -30,7 +39,7 @@ class Line(Protocol):
 
 
 class Hands(Protocol):
-    async def do(self, offer: Offer, line: Line) -> Raw | Declined:
+    async def do(self, offer: Offer, line: Line) -> Outcome:
         """The JSON of a result, or why there is none. Cancelled, it stops within half a second."""
 
     async def close(self) -> None:

@@ -73,6 +73,7 @@ class Status(Struct, frozen=True, kw_only=True):
     taken: int = 0  # results the coordinator took in, since this node joined
     refused: int = 0
     declined: int = 0  # tasks handed back undone
+    unable: Mapping[str, str] = {}  # kinds that were to be done here and can't be, and why
 
 
 class Home:

@@ -28,6 +28,10 @@ class Died(Exception):
     """A worker process ended by itself. How, and the last that it said."""
 
 
+class NeverBegan(Died):
+    """It could not even load its work."""
+
+
 class _Job(Struct):
     line: Line
     end: asyncio.Future[Raw | Declined]
@@ -44,6 +48,7 @@ class Process:
         self._begun: asyncio.Task[asyncio.subprocess.Process] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._last_words = b""
+        self._ready = False
         self.count = 0  # tasks in hand
         self.ended = False
 
@@ -72,7 +77,7 @@ class Process:
             self._begun = asyncio.create_task(self._start())
         process = await asyncio.shield(self._begun)
         if self.ended:
-            raise Died(self._how(process))
+            raise self._died(process)
         end = asyncio.get_running_loop().create_future()
         end.add_done_callback(asyncio.Future.exception)  # nobody may be waiting any more
         asking = asyncio.create_task(self._ask(offer.assignment, line))
@@ -146,9 +151,12 @@ class Process:
         process.stdin.close()
         for job in self._jobs.values():
             if not job.end.done():
-                job.end.set_exception(Died(self._how(process)))
+                job.end.set_exception(self._died(process))
 
     async def _hear(self, frame: frames.FromWorker) -> None:
+        if isinstance(frame, frames.Ready):
+            self._ready = True
+            return
         job = self._jobs.get(frame.assignment)
         if job is None or job.end.done():
             return
@@ -168,10 +176,11 @@ class Process:
             log.debug("%s: %s", self._kind, said.decode(errors="replace").rstrip())
             self._last_words = (self._last_words + said)[-2_000:]
 
-    def _how(self, process: asyncio.subprocess.Process) -> str:
+    def _died(self, process: asyncio.subprocess.Process) -> Died:
         code = process.returncode
         how = f"ended with status {code}"
         if code and code < 0:
             how = f"was ended by {signal.Signals(-code).name}"
         last = self._last_words.decode(errors="replace").strip().splitlines()
-        return how + (f": {last[-1][:200]}" if last else "")
+        how += f": {last[-1][:200]}" if last else ""
+        return Died(how) if self._ready else NeverBegan(how)

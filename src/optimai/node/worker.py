@@ -50,6 +50,7 @@ class Worker:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, args=(loop,), daemon=True).start()
+        self.say(frames.Ready())
         await loop.create_future()
 
     def say(self, frame: frames.FromWorker) -> None:

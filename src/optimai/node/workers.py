@@ -5,7 +5,8 @@ more processes. One that has been idle for IDLE ends, and its memory is free aga
 
 A worker may die of a task: of too much memory, or of a fault in a library. Then its task
 is tried once more, in a process of its own, so that it can't take others down again; one
-such try at a time. Dies that one too, the task is handed back.
+such try at a time. Dies that one too, the task is handed back. A worker that can't even
+begin, because of a library that is missing or damaged, makes the whole kind undoable here.
 """
 
 import asyncio
@@ -20,8 +21,8 @@ from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import Kind
 from optimai.node import frames
 from optimai.node.clock import Clock
-from optimai.node.hands import Declined, Line, kind_of
-from optimai.node.process import Died, Process
+from optimai.node.hands import Declined, Line, Outcome, Unable, kind_of
+from optimai.node.process import Died, NeverBegan, Process
 from optimai.wire.exchange import Offer
 
 IDLE = 300.0  # seconds
@@ -44,7 +45,7 @@ class Workers:
         self._idle: dict[Process, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def do(self, offer: Offer, line: Line) -> Raw | Declined:
+    async def do(self, offer: Offer, line: Line) -> Outcome:
         kind = self._kinds[kind_of(offer)].kind
         process = self._warm(offer, kind)
         try:
@@ -57,6 +58,9 @@ class Workers:
             self._alone = self._new(offer, kind)
             try:
                 return await self._in(self._alone, offer, line)
+            except NeverBegan as fault:
+                log.error("%s is not done here: its worker %s", kind.name, fault)
+                return Unable(f"The worker of {kind.name} can't begin here.")
             except Died as fault:
                 log.warning("the worker of assignment %s %s; it is given up", offer.assignment, fault)
                 return Declined(f"The worker of {kind.name} died over it twice.")

@@ -147,20 +147,22 @@ class World:
             if found:
                 waiting |= dict.fromkeys(stage.wakes)
                 if stage.name in MAKES_WORK:
-                    self._call()
+                    self._call([node for node in self.nodes if not node.in_hand])
+                elif stage.name == "challenge":
+                    self._call([node for node in self.nodes if node.in_hand])
         else:
             raise RuntimeError(f"the stages never come to rest at {self.now}: {list(waiting)}")
         async with self.database.begin() as (tx, now):
             self._due = await due.moments(tx, now)
 
-    def _call(self) -> None:
-        """Work has come: whoever has nothing in hand hears of it, as by a notification, and asks."""
+    def _call(self, nodes: list[Node]) -> None:
+        """There is something for them: they hear of it, as by a notification, and ask."""
         soon = Instant(self.now + TICK)
-        idle = {id(node) for node in self.nodes if node.up and node.reachable and not node.in_hand}
-        self._wakes = [one for one in self._wakes if id(one[2]) not in idle]
+        called = {id(node) for node in nodes if node.up and node.reachable}
+        self._wakes = [one for one in self._wakes if id(one[2]) not in called]
         heapq.heapify(self._wakes)
-        for node in self.nodes:
-            if id(node) in idle:
+        for node in nodes:
+            if id(node) in called:
                 self._wake(node, soon)
 
     async def _stage(self, stage: Stage) -> int:
