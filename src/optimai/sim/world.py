@@ -25,6 +25,7 @@ from optimai.kinds import catalog
 from optimai.network import door, exchange, stages
 from optimai.network.stages import Stage
 from optimai.network.store import due
+from optimai.network.store.nodes import Known
 from optimai.network.store.sql import Database, Tx
 from optimai.sim.doing import Doing
 from optimai.wire import envelope
@@ -57,6 +58,7 @@ class Node:
         self.met: list[Met] = []
         self.unsent: bytes | None = None  # an exchange whose reply never came
         self.refused: list[str] = []
+        self.wakes: tuple[Instant, int] | None = None  # when it exchanges next
 
     @property
     def id(self) -> NodeId:
@@ -75,6 +77,7 @@ class World:
         database.clock = self._clock
         self.nodes: list[Node] = []
         self._wakes: list[tuple[Instant, int, Node]] = []
+        self._known: dict[NodeId, Known] = {}
         self._count = itertools.count()
         self._draws = itertools.count()
         self.lost_replies = 0  # one in so many; 0: none
@@ -114,21 +117,32 @@ class World:
             "application/vnd.optimai.enrol+json", msgspec.json.encode(payload), node.owner_key, key
         )
         await door.enrol(self.database, envelope.write(signed))
+        self._known[node.id] = Known(node.id, node.owner, bytes(key.verify_key), hands)
         self.nodes.append(node)
         self._wake(node, self.now)
         return node
 
     def _wake(self, node: Node, at: Instant) -> None:
-        heapq.heappush(self._wakes, (at, next(self._count), node))
+        """Then, and not before: of a node's wakes the last one said counts."""
+        node.wakes = (at, next(self._count))
+        heapq.heappush(self._wakes, (*node.wakes, node))
+
+    def _awake(self) -> list[Node]:
+        """Nodes whose time has come, in order."""
+        awake = []
+        while self._wakes and self._wakes[0][0] <= self.now:
+            at, count, node = heapq.heappop(self._wakes)
+            if node.wakes == (at, count):
+                awake.append(node)
+        return awake
 
     async def run(self, until: Callable[[], bool] | None = None, *, to: Instant) -> None:
         """Until `until` holds, or the virtual moment `to`."""
         await self.quiet([stage.name for stage in stages.STAGES])
         while self.now < to and not (until and until()):
             woken = [stage for stage, moment in self._due.items() if moment <= self.now]
-            while self._wakes and self._wakes[0][0] <= self.now:
-                if await self._exchange(heapq.heappop(self._wakes)[2]):
-                    woken += stages.TAKEN_IN
+            if await self._exchange(self._awake()):
+                woken += stages.TAKEN_IN
             if woken:
                 await self.quiet(woken)
             wake = self._wakes[0][0] if self._wakes else to
@@ -158,11 +172,8 @@ class World:
     def _call(self, nodes: list[Node]) -> None:
         """There is something for them: they hear of it, as by a notification, and ask."""
         soon = Instant(self.now + TICK)
-        called = {id(node) for node in nodes if node.up and node.reachable}
-        self._wakes = [one for one in self._wakes if id(one[2]) not in called]
-        heapq.heapify(self._wakes)
         for node in nodes:
-            if id(node) in called:
+            if node.up and node.reachable:
                 self._wake(node, soon)
 
     async def _stage(self, stage: Stage) -> int:
@@ -174,15 +185,24 @@ class World:
                     raise Died
         return await stages.run(self.database, stage)
 
-    async def _exchange(self, node: Node) -> bool:
-        """Whether it changed anything that a stage might act on."""
-        if not node.up:
+    async def _exchange(self, awake: list[Node]) -> bool:
+        """They all exchange, in one commit as when a batch waits; whether a stage might act on what they said."""
+        for node in awake:
+            if node.up and not node.reachable:
+                self._wake(node, Instant(self.now + 30 * SOON))
+        heard = [node for node in awake if node.up and node.reachable]
+        if not heard:
             return False
-        if not node.reachable:
-            self._wake(node, Instant(self.now + 30 * SOON))
-            return False
-        request = node.unsent or self._request(node)
-        reply = await self._send(node, request)
+        requests = [node.unsent or self._request(node) for node in heard]
+        async with self.database.begin() as (tx, now):
+            incoming = [door.check(self.database.network.id, self._known, request) for request in requests]
+            replies = await exchange.handle(tx, now, incoming)
+        news = [await self._hear(*one) for one in zip(heard, requests, replies, strict=True)]
+        return any(news)
+
+    async def _hear(self, node: Node, request: bytes, reply: Reply | OptimaiError) -> bool:
+        if isinstance(reply, OptimaiError):
+            raise reply
         node.unsent = None
         if self.lost_replies and self.chance(self.lost_replies) == 0:
             node.unsent = request  # it was heard, and does not know
@@ -194,15 +214,16 @@ class World:
             node.in_hand.pop(refusal.assignment, None)
             node.refused.append(refusal.code)
         for offer in reply.offers:
-            await self._take(node, offer)
+            took, result = await node.doing.do(offer, self)
+            node.in_hand[offer.assignment] = (offer, Instant(self.now + took), result)
         for asked in reply.challenges:
             if digest := await node.doing.meet(asked, self.database.blobs):
                 node.met.append(Met(asked.id, digest))
-        self._wake(node, self._when(node, reply))
+        self._wake(node, Instant(self.now + SOON) if node.met else self._when(node))
         if reply.offers:  # their leases may end before anything else does
             ends = min(offer.lease_until for offer in reply.offers)
             self._due["expire"] = min(self._due.get("expire", ends), ends)
-        return bool(reply.taken or reply.challenges)
+        return bool(reply.taken)
 
     def _request(self, node: Node) -> bytes:
         done = [one for _, at, one in node.in_hand.values() if at <= self.now]
@@ -226,19 +247,7 @@ class World:
         signed = envelope.sign(EXCHANGE, msgspec.json.encode(payload), node.key)
         return msgspec.json.encode(Request(signed, ask))
 
-    async def _send(self, node: Node, request: bytes) -> Reply:
-        async with self.database.begin() as (tx, now):
-            incoming = await door.read(tx, request)
-            [reply] = await exchange.handle(tx, now, [incoming])
-        if isinstance(reply, OptimaiError):
-            raise reply
-        return reply
-
-    async def _take(self, node: Node, offer: Offer) -> None:
-        took, result = await node.doing.do(offer, self)
-        node.in_hand[offer.assignment] = (offer, Instant(self.now + took), result)
-
-    def _when(self, node: Node, reply: Reply) -> Instant:
+    def _when(self, node: Node) -> Instant:
         ready = [at for _, at, _ in node.in_hand.values()]
         idle = Instant(self.now + max(SOON, node.doing.patience))
         beat = Instant(self.now + BEAT)
