@@ -174,21 +174,22 @@ def test_what_went_wrong_is_told_with_what_was_done_about_it():
     assert words.done_about(check("lapsed", 1)) == "Nobody has done it yet."
 
 
-def test_refusals_that_are_alike_are_told_together_at_the_time_of_the_last():
+def test_refusals_of_somebodys_work_are_told_together_at_the_time_of_the_last():
     late, early = (Instant(NOON + timedelta(seconds=seconds)) for seconds in (9, 1))
     lines = together(
         [
-            check("uncounted", 2, at=late),
+            check("refused", 3, at=early, why="Two wrong.", reasons=["Two wrong."]),
             check("refused", 1, name="reed", at=early),
-            check("refused", 3, at=early),
+            check("uncounted", 2, at=late, reasons=["Wrong."]),
             check("overturned", 1, at=early),
         ]
     )
-    assert [(one.what, one.name, one.units, one.tasks, one.at) for one in lines] == [
-        ("refused", "fern", 5, 2, late),
-        ("refused", "reed", 1, 1, early),
-        ("overturned", "fern", 1, 1, early),
+    assert [(one.what, one.name, one.units, one.tasks, one.at, one.why) for one in lines] == [
+        ("refused", "fern", 5, 2, late, "Wrong."),
+        ("refused", "reed", 1, 1, early, "Wrong."),
+        ("overturned", "fern", 1, 1, early, "Wrong."),
     ]
+    assert words.done_about(lines[0]) == "That is the last of 2 such verdicts."
 
 
 def worker(name: str, **said: Any) -> Worker:

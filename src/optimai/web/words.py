@@ -4,6 +4,7 @@ Everything returns text or `Markup`; whatever came from outside is escaped on it
 """
 
 from datetime import timedelta
+from typing import Any
 
 from markupsafe import Markup
 
@@ -13,7 +14,7 @@ from optimai.core.money import Nano, opi
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.checks import Check
 from optimai.network.queries.steps import Step
-from optimai.network.queries.trace import Made, Trace
+from optimai.network.queries.trace import Hop, Made, Trace
 from optimai.network.queries.workers import Worker
 
 
@@ -114,20 +115,20 @@ def _progress(campaign: Campaign) -> Markup:
         so_far = Markup("<b>{}</b> of {} have a verdict so far; how many there will be is not known yet.")
         return so_far.format(count(step.done, "row"), step.name)
     moving = next((other for other in campaign.steps if other.state == "flows"), None)
-    if moving is None:
-        first = next((other for other in campaign.steps if other.state == "waits"), step)
-        why = f": {first.name} waits for {first.waits_for}" if first.waits_for else ""
-        return Markup("<b>Nothing is done yet</b>{}.").format(why)
-    return Markup("<b>{}</b> has no rows yet: {} comes first.").format(step.name, moving.name)
+    if moving:
+        return Markup("<b>{}</b> has no rows yet: {} comes first.").format(step.name, moving.name)
+    first = next((other for other in campaign.steps if other.waits_for), step)
+    why = f": {first.name} waits for {first.waits_for}" if first.waits_for else ""
+    if any(other.done for other in campaign.steps):
+        return Markup("<b>{}</b> has no rows yet{}.").format(step.name, why)
+    return Markup("<b>Nothing is done yet</b>{}.").format(why)
 
 
 def figure(step: Step) -> str:
     """The large one on a step's card."""
-    if step.standing:
-        return f"{step.held:,}"
     if not step.rows and not step.done and step.state == "waits":
         return "waits"
-    return f"{step.rows:,}"
+    return f"{step.held if step.standing else step.rows:,}"
 
 
 def notes(step: Step, now: Instant) -> list[Markup]:
@@ -155,6 +156,8 @@ def _happens(step: Step, now: Instant) -> list[Markup]:
         lines.append(Markup("{}{}").format(rate, hand))
     if step.waits_for:
         lines.append(Markup("for {}").format(step.waits_for))
+    if step.state == "flows" and step.done and not (step.rows or step.unsealed or step.standing):
+        lines.append(Markup("what it has done so far makes no rows"))
     if step.unsealed and not step.standing:
         lines.append(Markup("{} more believed, not sealed yet").format(f"{step.unsealed:,}"))
     if step.state == "stopped":
@@ -190,8 +193,10 @@ def what(check: Check) -> str:
 
 
 def done_about(check: Check) -> str:
-    """What was done about what went wrong."""
+    """What was done about what went wrong, and how often it did."""
     said = []
+    if len(check.reasons) > 1:
+        said.append(f"That is the last of {check.tasks} such verdicts.")
     if check.what == "overturned":
         said.append(f"They were pending and are void now: {amount(check.returned)} went back to escrow.")
     elif check.returned:
@@ -211,7 +216,8 @@ def doing(worker: Worker) -> Markup:
     """The second line under a worker's name."""
     if worker.suspended:
         said = "; ".join(
-            f"suspended for {one.kind}: {one.faults} of {one.checked} checked were wrong"
+            f"suspended for {one.kind}"
+            + (f": {one.faults} of {one.checked} checked were wrong" if one.faults else "")
             for one in worker.suspended
         )
         return Markup('<span class="soft bad">{}</span>').format(said)
@@ -238,6 +244,13 @@ def drawn(made: Made) -> str:
     if made.draw.why == "opinions" and len(made.results) == 1:
         return "It needs no second opinion: the network knew the right answers."
     return DRAWN[made.draw.why]
+
+
+def told(trace: Trace, hop: Hop) -> tuple[dict[str, Any], list[str]]:
+    """The columns of a row on the way back, and the names of those that stand in the row above just so."""
+    above = next((other.values for other in trace.hops if hop.row in other.made_of), {})
+    same = [name for name, value in hop.values.items() if name in above and above[name] == value]
+    return {name: value for name, value in hop.values.items() if name not in same}, same
 
 
 def behind(trace: Trace) -> Markup:

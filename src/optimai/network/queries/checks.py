@@ -25,7 +25,7 @@ from optimai.network.store import watching
 from optimai.network.store.sql import Record, Tx
 
 LOOKED_AT = 400  # refusals that are told together where they are alike
-MOST = 30  # lines
+MOST = 24  # lines
 
 What = Literal["refused", "overturned", "uncounted", "lapsed", "declined", "told"]
 Tone = Literal["good", "warn", "bad", "plain"]
@@ -47,6 +47,7 @@ class Check(Struct, frozen=True, kw_only=True):
     unit: str = ""
     units: int = 0  # how many units were wrong (lapsed, declined: how many tasks)
     tasks: int = 0
+    reasons: frozenset[str] = frozenset()  # all there were; `why` is that of the last
     returned: Nano = Nano(0)  # what could have been earned with them, and went back to escrow
     paid: Nano = Nano(0)  # what had been paid for them, for good, before it was found out
     done: int = 0  # lapsed, declined: tasks that others have done since
@@ -73,8 +74,9 @@ def _refused(row: Record) -> Check:
         what=what,
         tone=TONES[what],
         why=row["why"],
-        name=row["name"],
-        node=row["node"],
+        reasons=frozenset({row["why"]}),
+        name="people" if row["crowd"] else row["name"],
+        node=None if row["crowd"] else row["node"],
         simulated=row["simulated"],
         step=row["step"],
         audit=row["role"] == "audit",
@@ -94,10 +96,13 @@ def _held_before(row: Record) -> int:
 
 
 def together(lines: Iterable[Check]) -> list[Check]:
-    """Lines that differ only in time and amounts become one, at the time of the latest."""
+    """What is told of somebody's work for a step becomes one line, at the time of the latest.
+
+    What had been believed stays apart: that is another story.
+    """
     found: dict[tuple[Any, ...], Check] = {}
-    for line in lines:
-        key = (line.what == "overturned", line.name, line.step, line.audit, line.why)
+    for line in sorted(lines, key=lambda line: line.at, reverse=True):
+        key = (line.what == "overturned", line.name, line.step, line.audit)
         first = found.get(key)
         found[key] = line if first is None else _both(first, line)
     return list(found.values())
@@ -109,9 +114,9 @@ def _both(first: Check, second: Check) -> Check:
         first,
         what=what,
         tone=TONES[what],
-        at=max(first.at, second.at),
         units=first.units + second.units,
         tasks=first.tasks + second.tasks,
+        reasons=first.reasons | second.reasons,
         returned=Nano(first.returned + second.returned),
         paid=Nano(first.paid + second.paid),
     )

@@ -7,7 +7,7 @@ from msgspec import Struct
 from optimai.core.clock import Instant
 from optimai.core.ids import BlobId
 from optimai.core.money import Nano
-from optimai.kinds.bundle import Head
+from optimai.kinds.lines import Head
 from optimai.network.store import reading
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope

@@ -40,7 +40,8 @@ class Node(Struct, frozen=True, kw_only=True):
     seen: Instant
     cores: int
     memory_mb: int
-    kinds: tuple[str, ...]  # that it last said it can do; `dedup+engine`: with an engine
+    kinds: tuple[str, ...]  # that it last said it can do,
+    engine: bool  # and whether it has one, for work that needs all shards at once
     in_hand: int  # tasks
     lapsed: int  # tasks that it did not answer in time
     accepted: int  # units that held
@@ -98,7 +99,8 @@ async def _nodes(tx: Tx, rows: list[Record]) -> tuple[Node, ...]:
             seen=row["seen"],
             cores=row["cores"],
             memory_mb=row["memory_mb"],
-            kinds=tuple(row["kinds"]),
+            kinds=tuple(sorted({kind.partition("+")[0] for kind in row["kinds"]})),
+            engine=any("+" in kind for kind in row["kinds"]),
             in_hand=row["in_hand"],
             lapsed=row["lapsed"],
             accepted=row["accepted"],

@@ -153,6 +153,8 @@ def _waits_for(row: Record, around: _Around) -> str:
     if not row["open"]:
         if row["closed"] and row["unsealed"]:
             return "its last rows to be sealed"
+        if row["parked"] and not row["standing"]:
+            return "somebody to look at what is parked"
         if row["standing"] and row["closed"]:
             return "the next epoch"
         whole = catalog.load(row["kind"]).kind.reads == "all"

@@ -165,7 +165,7 @@ async def workers(tx: Tx, campaign: CampaignId) -> list[Record]:
                        from earning join assignment on assignment.id = earning.assignment
                       where earning.campaign = $1 and earning.state in ('available', 'pending')
                       group by assignment.node) as paid on paid.node = node.id
-         order by available + pending desc, accepted desc, node.name
+         order by coalesce(paid.available, 0) + coalesce(paid.pending, 0) desc, accepted desc, node.name
         """,
         campaign,
     )
@@ -179,8 +179,10 @@ async def refused(tx: Tx, campaign: CampaignId, most: int) -> list[Record]:
     return await tx.fetch(
         """
         select assignment.id, assignment.role, assignment.units, held, faults, why, assignment.price,
-               node.id as node, node.name, node.simulated, step.name as step, step.unit, task.id as task,
-               verdict.at,
+               node.id as node, node.name, node.simulated, step.name as step, step.unit, verdict.at,
+               node.simulated and node.hands = 'person' and not exists (
+                   select from standing where standing.owner = node.owner and standing.kind = step.kind
+                                          and suspended is not null) as crowd,
                (select convert_from(earlier.body, 'utf8')::jsonb #>> '{ruled,found}' from verdict as earlier
                  where earlier.task = task.id and earlier.id < task.verdict
                  order by earlier.id desc limit 1) as before,
@@ -204,7 +206,8 @@ async def left(tx: Tx, campaign: CampaignId, most: int) -> list[Record]:
         """
         select node.id as node, node.name, node.simulated, step.name as step, assignment.state, why,
                count(*) as tasks, count(*) filter (where task.state = 'closed') as done,
-               max(case when assignment.state = 'lapsed' then lease_until else offered end) as at
+               max(coalesce((select max(at) from earning where earning.assignment = assignment.id),
+                            assignment.offered)) as at
           from step join task on task.step = step.id
           join assignment on assignment.task = task.id and assignment.state in ('lapsed', 'declined')
           join node on node.id = assignment.node
