@@ -68,11 +68,14 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
         socket = server.config.bind_socket()
         stack.callback(socket.close)
         url = url or f"http://{host}:{socket.getsockname()[1]}"
-        _announce(home, url, f"{url}#{identity.id}")
-        stack.callback((home.folder / RUNNING).unlink, missing_ok=True)
         work = [asyncio.create_task(batcher.run()), asyncio.create_task(driver.forever())]
+        serving = asyncio.create_task(server.serve(sockets=[socket]))
         try:
-            await server.serve(sockets=[socket])
+            while not (server.started or serving.done()):
+                await asyncio.sleep(0.01)
+            _announce(home, url, f"{url}#{identity.id}")
+            stack.callback((home.folder / RUNNING).unlink, missing_ok=True)
+            await serving
         finally:
             for task in work:
                 task.cancel()

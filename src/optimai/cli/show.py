@@ -15,7 +15,6 @@ from optimai.cli import connect, settings, watch
 from optimai.cli.get import Url
 from optimai.cli.join import Folder
 from optimai.client.get import parse_name
-from optimai.client.network import Client
 from optimai.core.money import opi
 
 Facts = Mapping[str, Any]
@@ -94,18 +93,24 @@ def _short(value: object) -> str:
 
 
 def pay(*, home: Folder = None) -> None:
-    """What this machine's owner earned: each line, what, how much, why; each zero too."""
+    """What this machine's owner earned: each line, what, how much, why; each zero too.
+
+    On a machine that has joined nobody: what it earned in your own private network.
+    """
     from optimai.core.ids import fingerprint
     from optimai.node import keys
     from optimai.node.home import Home
 
     place = Home(home or settings.home() / "node")
+    private = Home(connect.own() / "nodes" / "local")
+    alone = home is None and not place.folder.exists() and private.folder.exists()
+    place = private if alone else place
     config = place.config()
     owner = fingerprint(bytes(keys.key(place.folder, keys.OWNER).verify_key))
 
     async def run() -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []
-        async with Client(config.url) as network:
+        async with connect.network("" if alone else config.url) as network:
             while more := await network.get(
                 f"/v1/owners/{owner}/earnings?after={lines[-1]['id'] if lines else 0}", list[dict[str, Any]]
             ):

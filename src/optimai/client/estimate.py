@@ -44,6 +44,8 @@ def estimate(campaign: Campaign, sample: Sequence[Mapping[str, Any]]) -> list[Li
         seen = told.get(step.name)
         done, out, rate = (seen["done"], seen["rows"], seen["per_second"]) if seen else (0, 0, 0.0)
         rows[step.name] = most * min(out, done) // done if done else most
+        if kind.kind.reads != "nothing":
+            rows[step.name] = min(rows[step.name], rows[step.source])
         lines.append(
             Line(
                 step=step.name,

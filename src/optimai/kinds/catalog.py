@@ -135,8 +135,8 @@ def _import(folder: str, part: str) -> ModuleType:
 
 
 def _hash(home: Path) -> str:
-    """Of all Python sources of the kind, 64 hex digits."""
+    """Of all Python sources of the kind, and of what kinds share, 64 hex digits."""
     digest = blake3()
-    for path in sorted(home.glob("*.py")):
+    for path in (*sorted(home.parent.glob("*.py")), *sorted(home.glob("*.py"))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
