@@ -9,7 +9,7 @@ INSTALLED := .venv/installed
 # Modules are compiled at their first import, and kept: a demo and the tests start many processes.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-fast soak bench check lock clean chromium
+.PHONY: help demo test test-fast soak bench check docs lock clean chromium
 
 help:
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do \
@@ -35,6 +35,9 @@ check: $(INSTALLED)  ## style, types and the house's imports
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --cache-dir out/cache/import-linter
+
+docs: $(INSTALLED)  ## docs/states.md and docs/errors.md anew, from the tables in the code
+	@$(BIN)/python docs/make.py
 
 # One lock for all, so that demo, test and CI can't differ, and one install; the tools of development are 112 of its
 # 305 MB. `--universal` resolves for every platform and Python at once.

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from nacl.signing import SigningKey
 
+from optimai import kinds
 from optimai.blobs.memory import MemoryBlobs
 from optimai.kinds import catalog
 from optimai.network.identity import Identity
@@ -53,3 +54,14 @@ async def database(dsn: str) -> AsyncIterator[Database]:
     await database.migrate(catalog.tables())
     yield database
     await database.close()
+
+
+@pytest.fixture
+def trial() -> Iterator[None]:
+    """The kind `trial` is known, for as long as a test lasts."""
+    home = str(Path(__file__).parent / "kinds")
+    kinds.__path__.append(home)
+    catalog.names.cache_clear()
+    yield
+    kinds.__path__.remove(home)
+    catalog.names.cache_clear()

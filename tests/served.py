@@ -13,7 +13,7 @@ from optimai.core.clock import Instant
 from optimai.kinds.kit import Page, Refused
 from optimai.node import addresses
 from optimai.node.fetch import Fetcher, Limits
-from tests.kit import NOON
+from optimai.sim.proof.kit import NOON
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HOST = "http://docs.localhost"

@@ -22,8 +22,8 @@ from optimai.kinds.clean_text.judge import agree, check
 from optimai.kinds.clean_text.spec import Dropped, Options, Result, Task, plan
 from optimai.kinds.clean_text.work import MOST_BYTES, TOOLS, clean, language_of, main_text, tidy
 from optimai.kinds.contract import Answer, Case, Finding, News, Shard, Verdict
-from tests.drive import drive, example, examples
-from tests.kit import MemoryKit
+from optimai.sim.proof.drive import drive
+from optimai.sim.proof.kit import MemoryKit
 
 SITE = Path(__file__).parent.parent / "examples" / "docs" / "site"
 ARTICLES = Path("/work/shared/data/extraction/html")
@@ -43,12 +43,6 @@ def html(text: str) -> bytes:
 
 def cleaned(body: bytes, *, kind: str = "text/html", encoding: str = "utf-8", task: Task = TASK):
     return clean(body, {"url": "http://plants.example/a", "type": kind, "encoding": encoding}, task)
-
-
-@pytest.mark.parametrize("path", examples("clean.text"), ids=lambda path: path.stem)
-async def test_an_example_gives_what_it_promises(path: Path):
-    promised, made = await example("clean.text", path)
-    assert made == promised
 
 
 # What passes

@@ -22,7 +22,7 @@ from optimai.kinds.crawl.pages import MOST_LINKS
 from optimai.kinds.crawl.spec import Fetch, Fetched, Frontier, Options, plan
 from optimai.network.identity import Identity
 from optimai.network.store.sql import Tx
-from tests.kit import NOON
+from optimai.sim.proof.kit import NOON
 
 STEP = StepId(7)
 AT = "2026-01-01T12:00:00Z"

@@ -1,30 +1,19 @@
-"""The promises of the work of `crawl`: what a node reports of a page, and what an auditor finds.
-
-An example of the kind is {options, task, blobs: {NAME: {text}}, web: {URL: answer or [first, second, …]},
-result}, and for a fetch {units, rows: [URL, …]} too. An answer is {status, headers, body} or {refused}; a
-value "blob:NAME" stands for that blob, its bytes in `web` and its id elsewhere. It is always noon.
-"""
+"""The promises of the work of `crawl`: what a node reports of a page, and what an auditor finds. It is always noon."""
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from optimai.core.assignment import Role
 from optimai.core.clock import Instant
-from optimai.core.errors import NotFound
-from optimai.core.ids import AssignmentId, BlobId, OwnerId, blob_id
-from optimai.kinds import catalog
-from optimai.kinds.contract import Answer, Case, Verdict
+from optimai.core.ids import BlobId, blob_id
 from optimai.kinds.crawl.outcome import Outcome
 from optimai.kinds.crawl.spec import Compare, Compared, Fetch, Fetched
 from optimai.kinds.crawl.work import work
 from optimai.kinds.kit import Page, Refused
-from tests.drive import examples
-from tests.kit import NOON, MemoryKit, page
+from optimai.sim.proof.kit import NOON, MemoryKit, page
 
 URL = "http://docs.example/guide.html"
 AT = "2026-01-01T12:00:00Z"
@@ -33,13 +22,6 @@ TEXT = " ".join(f"word{n}" for n in range(40))
 OTHER = " ".join(f"other{n}" for n in range(40))
 
 Seen = Page | Refused
-
-
-class Kit(MemoryKit):
-    async def read(self, blob: BlobId) -> bytes:
-        if blob not in self.blobs:
-            raise NotFound("blob", blob, "It was never sent.")
-        return await super().read(blob)
 
 
 def html(body: str, **headers: str) -> Page:
@@ -52,8 +34,8 @@ def in_turn(*seen: Seen) -> Callable[[], Seen]:
     return lambda: left.pop(0) if len(left) > 1 else left[0]
 
 
-async def fetched(*seen: Seen, within: tuple[str, ...] = ()) -> tuple[Outcome, Kit]:
-    kit = Kit(web={URL: in_turn(*seen)})
+async def fetched(*seen: Seen, within: tuple[str, ...] = ()) -> tuple[Outcome, MemoryKit]:
+    kit = MemoryKit(web={URL: in_turn(*seen)})
     result = await work(Fetch(urls=(URL,), delay_ms=0, within=within, since=AT), kit)
     assert isinstance(result, Fetched)
     return result.outcomes[0], kit
@@ -66,55 +48,11 @@ async def found(first: Seen | Outcome, *then: Seen, blobs: dict[BlobId, bytes] |
     else:
         outcome, kit = await fetched(first)
         kept = kit.blobs
-    auditor = Kit(web={URL: in_turn(*then)}, blobs=kept, now=Instant(NOON + timedelta(hours=1)))
+    auditor = MemoryKit(web={URL: in_turn(*then)}, blobs=kept, now=Instant(NOON + timedelta(hours=1)))
     result = await work(Compare(pages=(outcome,), delay_ms=0, within=()), auditor)
     assert isinstance(result, Compared)
     assert result.found[0].url == URL
     return result.found[0].says
-
-
-# Examples
-
-
-@pytest.mark.parametrize("path", examples("crawl"), ids=lambda path: path.stem)
-async def test_the_kinds_examples_are_true(path: Path):
-    told = msgspec.json.decode(path.read_bytes())
-    crawl = catalog.load("crawl")
-    texts = {f"blob:{name}": blob["text"].encode() for name, blob in told["blobs"].items()}
-    ids = {name: blob_id(data) for name, data in texts.items()}
-
-    def seen(url: str, answer: dict[str, Any]) -> Seen:
-        if "refused" in answer:
-            return Refused(answer["refused"])
-        body = texts.get(answer.get("body", ""), b"")
-        return Page(url=url, status=answer["status"], headers=answer["headers"], body=body, at=NOON)
-
-    web = {
-        url: in_turn(*(seen(url, one) for one in (answer if isinstance(answer, list) else [answer])))
-        for url, answer in told["web"].items()
-    }
-    kit = Kit("example/step", web=dict(web), blobs={ids[name]: data for name, data in texts.items()})
-    task, result = (
-        msgspec.convert(named(told[name], ids), getattr(crawl, name)) for name in ("task", "result")
-    )
-    assert await work(task, kit) == result
-    if "rows" in told:
-        options = catalog.options_of("step", crawl, told["options"])
-        answer = Answer(assignment=AssignmentId(1), owner=OwnerId("ann"), role=Role.ANSWER, result=result)
-        asked = Case(step=kit.step, options=options, task=task, units=len(task.urls), answers=[answer])
-        verdict = crawl.agree(asked)
-        assert isinstance(verdict, Verdict)
-        assert verdict.findings[answer.assignment].units == told["units"]
-        rows = crawl.rows(kit.step, task, verdict.believed)
-        assert [row["url"] for row in rows or () if not isinstance(row, str)] == told["rows"]
-
-
-def named(value: Any, ids: dict[str, BlobId]) -> Any:
-    if isinstance(value, dict):
-        return {key: named(one, ids) for key, one in value.items()}
-    if isinstance(value, list):
-        return [named(one, ids) for one in value]
-    return ids.get(value, value) if isinstance(value, str) else value
 
 
 # Fetching
@@ -169,7 +107,7 @@ async def test_headers_that_no_result_can_carry_are_left_out():
 async def test_the_delay_of_the_task_is_the_kits_to_keep():
     asked = []
 
-    class Polite(Kit):
+    class Polite(MemoryKit):
         async def fetch(self, url: str, *, delay_ms: int = 0) -> Page:
             asked.append(delay_ms)
             return await super().fetch(url)

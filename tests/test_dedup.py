@@ -24,8 +24,8 @@ from optimai.kinds.dedup.groups import fates
 from optimai.kinds.dedup.shingles import jaccard, shingles
 from optimai.kinds.dedup.tasks import Checked, Group, Join, Joined, Keep, Sign, Verify
 from optimai.kinds.dedup.work import work
-from tests.drive import drive, example, examples, pieces_of
-from tests.kit import MemoryKit
+from optimai.sim.proof.drive import drive, pieces_of
+from optimai.sim.proof.kit import MemoryKit
 
 SITE = Path(__file__).parent.parent / "examples" / "docs" / "site"
 ARTICLES = Path("/work/shared/data/extraction/ground-truth.json")
@@ -87,12 +87,6 @@ SOURCES = [
         ),
     ),
 ]
-
-
-@pytest.mark.parametrize("path", examples("dedup"), ids=lambda path: path.stem)
-async def test_an_example_gives_what_it_promises(path: Path):
-    promised, made = await example("dedup", path)
-    assert made == promised
 
 
 @pytest.mark.parametrize("source", SOURCES)

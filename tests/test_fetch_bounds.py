@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from optimai.node.get import PRODUCT
-from tests.kit import NOON
+from optimai.sim.proof.kit import NOON
 from tests.served import HOST, answering, hello, serving, why
 
 

@@ -11,7 +11,7 @@ from optimai.core.clock import Instant
 from optimai.node.fetch import BACK_OFF, FAULT_LASTS, RESERVE, RULES_LAST, Fetcher
 from optimai.node.get import PRODUCT
 from optimai.node.robots import Rules
-from tests.kit import NOON
+from optimai.sim.proof.kit import NOON
 from tests.served import HOST, Names, Served, answering, hello, serving, why
 
 

@@ -11,7 +11,7 @@ from optimai.core.errors import BadValue
 from optimai.node import addresses
 from optimai.node.fetch import Fetcher
 from optimai.node.get import private_below
-from tests.kit import NOON
+from optimai.sim.proof.kit import NOON
 from tests.served import HOST, Names, hello, serving, why
 
 

@@ -2,10 +2,8 @@
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from blake3 import blake3
 from hypothesis import given
@@ -21,8 +19,7 @@ from optimai.kinds.hold.judge import agree
 from optimai.kinds.hold.spec import Options, Result, Task, holders, plan
 from optimai.kinds.hold.work import work
 from optimai.kinds.kit import Asked
-from tests.drive import examples
-from tests.kit import NOON, MemoryKit
+from optimai.sim.proof.kit import NOON, MemoryKit
 
 SHARDS = tuple(Shard(blob_id(f"shard {n}".encode()), 10, 7) for n in range(12))
 NODES = tuple(NodeId(f"node {n}") for n in range(5))
@@ -196,27 +193,3 @@ def test_nobody_is_paid_for_more_than_was_offered():
 
 def test_who_was_never_asked_earns_nothing_and_is_told_so():
     assert judged().findings[AssignmentId(1)] == Finding(0, why="It was asked nothing.")
-
-
-# The examples
-
-
-@pytest.mark.parametrize("path", examples("hold"), ids=lambda path: path.stem)
-async def test_an_example_gives_what_it_promises(path: Path):
-    """In an example of this kind: which node `holds` which blob, and the digest for each challenge."""
-    told = msgspec.json.decode(path.read_bytes())
-    data = {name: blob["text"].encode() for name, blob in told["blobs"].items()}
-    names = {blob_id(text): name for name, text in data.items()}
-    sealed = [Shard(blob_id(text), 1, len(text)) for text in data.values()]
-    options = catalog.options_of("step", catalog.load("hold"), told["options"])
-    made = plan(options, b"", epoch(1, 5, tuple(told["nodes"]), sealed=sealed))
-    held = {node: sorted(names[blob] for blob in blobs) for node, blobs in held_by(made).items()}
-    assert held == told["holds"]
-
-    questions = [
-        Asked(n, blob_id(data[one["blob"]]), one["start"], one["length"], one["nonce"].encode())
-        for n, one in enumerate(told["challenges"])
-    ]
-    kit = MemoryKit(asked=questions, blobs={blob_id(text): text for text in data.values()})
-    await work(Task(tuple(sealed), 1, instant(2026, 1, 1, 13)), kit)
-    assert [kit.answered[n] for n in range(len(questions))] == [one["digest"] for one in told["challenges"]]

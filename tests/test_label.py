@@ -1,7 +1,6 @@
 """The promises of the kind `label`: which rows are asked, what is believed, who is paid and who is caught."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,8 +29,7 @@ from optimai.kinds.label.spec import (
     known_answers,
     plan,
 )
-from tests.drive import examples
-from tests.kit import MemoryKit
+from optimai.sim.proof.kit import MemoryKit
 
 CHOICES = ("api", "sql", "guide")
 KNOWN = ({"url": "http://x/1", "answer": "sql"}, {"url": "http://x/3", "answer": "api"})
@@ -408,36 +406,3 @@ def test_a_published_row_names_its_parent_and_carries_its_votes():
         {"_row": row_id("docs/topic", item.row), "_from": [item.row], "label": "sql", "votes": 3, "of": 3}
     ]
     assert KIND.carries, "the text comes from the parent"
-
-
-# The examples
-
-
-@pytest.mark.parametrize("path", examples("label"), ids=lambda path: path.stem)
-async def test_an_example_gives_what_it_promises(path: Path):
-    """In an example of this kind `people` are asked in their order: what each says, earns and is told."""
-    told = msgspec.json.decode(path.read_bytes())
-    kit = MemoryKit("example/step")
-    sealed = [kit.shard(many) for many in told["shards"]]
-    options = catalog.options_of("step", catalog.load("label"), told["options"])
-    columns = {
-        shard.blob: {name: [row[name] for row in many] for name in ("_row", "url")}
-        for shard, many in zip(sealed, told["shards"], strict=True)
-    }
-    made, units = [], [0] * len(told["people"])
-    for piece in plan(options, b"", News(sealed=sealed, columns=columns, ended=True)).pieces:
-        said = [
-            Answers(tuple(Opinion(item.row, one["says"][item.row]) for item in piece.task.items()))
-            for one in told["people"]
-        ]
-        found = next(
-            one
-            for count in range(1, len(said) + 1)
-            if isinstance(one := agree(case(options, piece.task, answers(*said[:count]))), Verdict)
-        )
-        made += rows(kit.step, piece.task, found.believed) or []
-        for n, one in enumerate(told["people"][: len(found.findings)]):
-            units[n] += found.findings[AssignmentId(n)].units
-            assert found.findings[AssignmentId(n)].why == one["why"]
-    assert sorted(made, key=lambda row: row["_from"]) == told["rows"]
-    assert units == [one["units"] for one in told["people"]]

@@ -16,7 +16,7 @@ from optimai.node.hands import Declined
 from optimai.node.home import Config, Home
 from optimai.node.life import Place
 from optimai.sim.desk import Desk
-from tests.kit import MemoryKit
+from optimai.sim.proof.kit import MemoryKit
 from tests.node_coordinator import FakeCoordinator, coordinating
 from tests.test_sim_people import SilentLine, offer
 

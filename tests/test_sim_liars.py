@@ -20,8 +20,8 @@ from optimai.node.hands import Declined, Hands, Line, kind_of
 from optimai.node.kit import Fetch
 from optimai.sim.liars import Copier, Fabricator, Leak, Replayer, Slow, Tattler
 from optimai.sim.people import PersonHands
+from optimai.sim.proof.kit import NOON, MemoryKit, page
 from optimai.wire.exchange import Offer
-from tests.kit import NOON, MemoryKit, page
 from tests.test_sim_people import CHOICES, SilentLine, Watch, offer, person, task
 
 OPTIONS = Options("What is it about?", CHOICES)

@@ -10,6 +10,7 @@ from nacl.signing import SigningKey
 from optimai.core import rows
 from optimai.core.errors import OptimaiError
 from optimai.core.ids import fingerprint, result_id
+from optimai.network import access
 from optimai.network.api import machines
 from optimai.wire import envelope, exchange
 from optimai.wire.exchange import ENROL, EXCHANGE, NETWORK, Network, Reply, read_enrol, read_request
@@ -82,7 +83,7 @@ def test_the_three_types_and_the_limits_are_the_codes_own() -> None:
     assert limits["brackets inside brackets, of the request and of the payload"] == f"{envelope.DEEPEST}"
     assert limits["results, and answers, in one exchange"] == f"{exchange.MOST_RESULTS}"
     assert limits["a blob, unpacked"] == f"{machines.MOST_BLOB:,}"
-    assert limits["all blobs of one assignment"] == f"{machines.QUOTA:,}"
+    assert limits["all blobs of one assignment"] == f"{access.QUOTA:,}"
     assert PAGE.count(f"at most {exchange.MOST_RESULTS}") == 2
 
 

@@ -21,9 +21,7 @@ OWNER = OwnerId(fingerprint(bytes(KEY.verify_key)))
 def signed(
     network: NetworkId, amount: int, reference: str = "one", key: SigningKey = KEY, by: SigningKey = KEY
 ) -> bytes:
-    said = Withdrawal(
-        network=network, owner_key=bytes(key.verify_key), amount=amount, reference=reference
-    )
+    said = Withdrawal(network=network, owner_key=bytes(key.verify_key), amount=amount, reference=reference)
     return envelope.write(envelope.sign(WITHDRAWAL, msgspec.json.encode(said), by))
 
 

@@ -29,6 +29,10 @@ app.command("optimai.cli.join:resume")
 node = App(name="node", help="This machine as a node.")
 node.command("optimai.cli.show:node_status", name="status")
 app.command(node)
+of_kinds = App(name="kind", help="A kind of work: begin one, see whether it keeps to the contract.")
+of_kinds.command("optimai.cli.kind:new")
+of_kinds.command("optimai.cli.kind:check")
+app.command(of_kinds)
 
 
 def main() -> None:

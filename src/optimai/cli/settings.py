@@ -17,3 +17,8 @@ def token() -> str:
 def child_environment() -> dict[str, str]:
     """For processes of ours: as it is, and nothing of theirs phones home."""
     return {**os.environ, "DO_NOT_TRACK": "1"}
+
+
+def nothing_phones_home() -> None:
+    """For libraries that this process is going to import."""
+    os.environ["DO_NOT_TRACK"] = "1"

@@ -198,6 +198,16 @@ class Missing(OptimaiError):
         super().__init__(f"{what} needs more than the base install. Run: pip install 'optimai[{extra}]'")
 
 
+class NoCheckout(OptimaiError):
+    code, status, fault = "no_checkout", 501, "theirs"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"A kind is written among the others, and {path} is in no source checkout that you may write to. "
+            f"Run this in one, after `make demo` or `make test` there."
+        )
+
+
 class WrongVersion(OptimaiError):
     code, status, fault = "wrong_version", 501, "theirs"
 

@@ -52,6 +52,7 @@ from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
 from optimai.wire.exchange import EXCHANGE, Signed
 
+
 class Report(Struct, frozen=True, kw_only=True):
     """What was recomputed. It is good when `wrong` is empty."""
 

@@ -79,7 +79,9 @@ class News(Struct, Generic[T, R], frozen=True, kw_only=True):
     accepted: Sequence[Accepted[T, R]] = ()
     ended: bool = False  # no more input will come
     open: int = 0  # tasks of this step that have no verdict yet
-    columns: Mapping[BlobId, Mapping[str, Sequence[Any]]] = {}  # of each sealed shard, those that `looks` names
+    columns: Mapping[
+        BlobId, Mapping[str, Sequence[Any]]
+    ] = {}  # of each sealed shard, those that `looks` names
     epoch: int = 0  # standing work: the epoch that runs,
     until: Instant | None = None  # when it ends,
     nodes: Sequence[NodeId] = ()  # and the nodes that have no task for it yet

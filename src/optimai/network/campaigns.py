@@ -1,8 +1,9 @@
 """Campaigns: taking one in, publishing its dataset, ending it and returning what is left.
 
 The budget leaves the requester's account at once and lies in escrow; nothing is
-offered that escrow can't pay. When every step is sealed and every earning is free,
-or when its time is over, the rest returns.
+offered that escrow can't pay. When its time is over nothing more is offered, what was
+answered is judged and paid, and the dataset is published as far as it came. When every
+step is sealed and every earning is free, the rest returns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from optimai.core.ledger import Transfer
 from optimai.core.rows import row_id
 from optimai.core.version import VERSION, Part, Version, split_of
 from optimai.kinds import catalog
-from optimai.network import shards, versions
+from optimai.network import purse, shards, versions
 from optimai.network.store import campaigns, money
 from optimai.network.store.campaigns import NewStep, Ready
 from optimai.network.store.sql import Tx
@@ -34,7 +35,9 @@ def check(campaign: Campaign) -> None:
         try:
             kind = catalog.load(step.kind)
         except NotFound as fault:
-            raise BadCampaign(f"steps.{step.name}.kind", f"there is no kind {step.kind}", str(fault)) from None
+            raise BadCampaign(
+                f"steps.{step.name}.kind", f"there is no kind {step.kind}", str(fault)
+            ) from None
         catalog.options_of(step.name, kind, step.options)
         if step.price and step.price.unit != kind.kind.unit:
             raise BadCampaign(
@@ -50,7 +53,14 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
     check(campaign)
     spec = msgspec.json.encode(raw)
     number = await campaigns.add(
-        tx, campaign.name, requester, spec, campaign.budget, Instant(now + campaign.until), now
+        tx,
+        campaign.name,
+        requester,
+        spec,
+        campaign.dataset.source,
+        campaign.budget,
+        Instant(now + campaign.until),
+        now,
     )
     if number is None:
         raise Taken("campaign", campaign.name, "Wait until it has ended, or give this one another name.")
@@ -132,7 +142,7 @@ async def _publish(tx: Tx, now: Instant, one: Ready) -> None:
     )
     await tx.blobs.put(one.spec)
     signed = envelope.sign(VERSION, msgspec.json.encode(version), tx.network.key)
-    await campaigns.add_version(tx, version.name, version.number, one.campaign, envelope.write(signed), len(rows), now)
+    await campaigns.add_version(tx, version.name, one, envelope.write(signed), len(rows), now)
 
 
 async def _parts(
@@ -166,22 +176,21 @@ async def _card(tx: Tx, one: Ready, campaign: Campaign, rows: int) -> dict[str, 
 
 
 async def end(tx: Tx, now: Instant, limit: int) -> int:
-    """End at most `limit` campaigns that have nothing more to do or whose time is over."""
-    await campaigns.stop_over(tx, now)
-    over = await campaigns.lock_over(tx, now, limit)
+    """End at most `limit` campaigns that have nothing more to do; stop those whose time is over."""
+    stopped = await campaigns.stop_over(tx, now)
+    parked = await campaigns.parked(tx, now, limit)
+    await purse.give_back(tx, parked, "its judge broke, so the task was never judged", now)
+    over = await campaigns.lock_over(tx, limit)
     for number, requester, state in over:
-        left = (await money.balances(tx, [ledger.escrow(number)]))[ledger.escrow(number)]
-        transfers: list[Transfer] = []
-        if left:
-            transfers.append(
-                ledger.move(
-                    "expire",
-                    f"campaign {number}",
-                    ledger.escrow(number),
-                    ledger.available(requester),
-                    left,
-                )
-            )
-        await money.post(tx, transfers, now)
+        await money.post(tx, await _left(tx, number, requester), now)
         await campaigns.ended(tx, number, state, now)
-    return len(over)
+    return max(len(over), len(parked), stopped > 0)
+
+
+async def _left(tx: Tx, number: CampaignId, requester: OwnerId) -> list[Transfer]:
+    """What returns to whoever paid, to the last nano."""
+    escrow = ledger.escrow(number)
+    left = (await money.balances(tx, [escrow]))[escrow]
+    if not left:
+        return []
+    return [ledger.move("expire", f"campaign {number}", escrow, ledger.available(requester), left)]

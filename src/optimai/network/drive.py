@@ -30,7 +30,9 @@ class Driver:
 
     async def forever(self) -> None:
         """All stages, until cancelled. A stage that fails is logged and tried again; the others go on."""
-        await stages.run(self._database, stages.BY_NAME["epoch"])  # a new network has one before anything else
+        await stages.run(
+            self._database, stages.BY_NAME["epoch"]
+        )  # a new network has one before anything else
         async with asyncio.TaskGroup() as group:
             for stage in stages.STAGES:
                 group.create_task(self._drive(stage), name=f"stage {stage.name}")

@@ -14,12 +14,12 @@ from optimai.core import ledger
 from optimai.core.chance import Seed, commitment
 from optimai.core.clock import Instant
 from optimai.core.earning import State
-from optimai.core.ids import BlobId, EnvelopeId
-from optimai.kinds import bundle, catalog
-from optimai.kinds.bundle import Head, Line
+from optimai.core.ids import EnvelopeId
+from optimai.kinds import catalog, lines
+from optimai.kinds.lines import Head, Line
 from optimai.kinds.ruling import Record
 from optimai.network.store import epochs, money
-from optimai.network.store.epochs import Epoch
+from optimai.network.store.epochs import Closed, Epoch
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
 
@@ -48,24 +48,32 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         return 0
     last = await _link(tx, running, now)
     before = await epochs.last(tx)
-    data = bundle.write([line async for line in _lines(tx, running, before.bundle if before else None)])
+    opening = lines.opening(lines.read(await tx.blobs.get(before.bundle))) if before else []
+    earnings = _earnings(before), await money.last_earning(tx)
+    data = lines.write([line async for line in _lines(tx, running, opening, earnings[0])])
     top = Head(
         network=tx.network.id,
         epoch=running.number,
         opened=running.opened,
         closed=now,
         before=blake3(envelope.read(before.head).payload).hexdigest() if before else "0" * 64,
-        chunks=bundle.chunks(data),
+        chunks=lines.chunks(data),
         seed=running.seed,
         next_seed=commitment(seeds(running.number + 1)),
         link=last,
+        earnings=earnings,
     )
-    head = envelope.sign(bundle.HEAD, msgspec.json.encode(top), tx.network.key)
+    head = envelope.sign(lines.HEAD, msgspec.json.encode(top), tx.network.key)
     await epochs.close(tx, running.number, envelope.write(head), await tx.blobs.put(data), now)
     await epochs.open_next(
         tx, running.number + 1, seeds(running.number + 1), now, Instant(now + tx.network.epoch)
     )
     return 1
+
+
+def _earnings(before: Closed | None) -> int:
+    """The highest number of an earning when this epoch opened."""
+    return msgspec.json.decode(envelope.read(before.head).payload, type=Head).earnings[1] if before else 0
 
 
 async def _link(tx: Tx, running: Epoch, now: Instant) -> str:
@@ -78,52 +86,49 @@ async def _link(tx: Tx, running: Epoch, now: Instant) -> str:
     return last
 
 
-async def _lines(tx: Tx, running: Epoch, before: BlobId | None) -> AsyncIterator[Line]:
+async def _lines(tx: Tx, running: Epoch, opening: Sequence[Line], earnings: int) -> AsyncIterator[Line]:
     judged = [
-        bundle.Judged(row["id"], row["rate"], msgspec.json.decode(row["body"], type=Record))
+        lines.Judged(row["id"], row["rate"], msgspec.json.decode(row["body"], type=Record))
         for row in await epochs.verdicts(tx, running.number)
     ]
     for name in sorted({one.record.asked.kind for one in judged}):
-        yield bundle.Kind(name, catalog.load(name).hash)
+        yield lines.Kind(name, catalog.load(name).hash)
     for row in await epochs.seeds(tx, sorted({one.record.draw.epoch for one in judged} - {running.number})):
-        yield bundle.SeedOf(row["number"], row["seed"])
-    for stood in await _opened(tx, before):
-        yield stood
-    for node in await epochs.nodes(tx, sorted({given.node for one in judged for given in one.record.asked.given})):
-        yield bundle.Node(node["id"], node["key"], node["owner"])
+        yield lines.SeedOf(row["number"], row["seed"])
+    for one_before in opening:
+        yield one_before
+    for node in await epochs.nodes(
+        tx, sorted({given.node for one in judged for given in one.record.asked.given})
+    ):
+        yield lines.Node(node["id"], node["key"], node["owner"])
     for body in await epochs.envelopes(tx, _evidence(judged)):
-        yield bundle.Evidence(envelope.read(body))
+        yield lines.Evidence(envelope.read(body))
     for one in judged:
         yield one
-    for row in await epochs.earnings(tx, running.opened):
-        yield bundle.Paid(
-            row["id"], row["assignment"], row["campaign"], row["owner"], row["amount"], State(row["state"]), row["reason"]
+    were = [one.id for one in opening if isinstance(one, lines.Was)]
+    for row in await epochs.earnings(tx, running.number, were, earnings):
+        yield lines.Paid(
+            row["id"],
+            row["assignment"],
+            row["campaign"],
+            row["owner"],
+            row["amount"],
+            State(row["state"]),
+            row["reason"],
         )
     changed: dict[str, int] = {}
     for row in await epochs.links(tx, running.number):
-        link = bundle.Link(row["before"], row["hash"], await epochs.transfers(tx, row["id"]))
+        link = lines.Link(row["before"], row["hash"], await epochs.transfers(tx, row["id"]))
         for account, amount in ledger.together(link.transfers).items():
             changed[account] = changed.get(account, 0) + amount
         yield link
     for row in await epochs.accounts(tx):
-        yield bundle.Balance(row["name"], row["balance"] - changed.get(row["name"], 0), row["balance"])
+        yield lines.Balance(row["name"], row["balance"] - changed.get(row["name"], 0), row["balance"])
     for row in await epochs.standings(tx):
-        yield bundle.Stands(row["owner"], row["kind"], row["checked"], row["faults"], row["suspended"])
+        yield lines.Stands(row["owner"], row["kind"], row["checked"], row["faults"], row["suspended"])
 
 
-def _evidence(judged: Sequence[bundle.Judged]) -> list[EnvelopeId]:
+def _evidence(judged: Sequence[lines.Judged]) -> list[EnvelopeId]:
     return sorted(
         {EnvelopeId(given.result.partition(".")[0]) for one in judged for given in one.record.asked.given}
     )
-
-
-async def _opened(tx: Tx, before: BlobId | None) -> list[bundle.Stood]:
-    """How owners stood when this epoch opened: as the bundle before says they stood when it closed."""
-    if before is None:
-        return []
-    lines = bundle.read(await tx.blobs.get(before))
-    return [
-        bundle.Stood(one.owner, one.kind, one.checked, one.faults, one.suspended)
-        for one in lines
-        if isinstance(one, bundle.Stands)
-    ]

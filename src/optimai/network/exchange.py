@@ -53,7 +53,8 @@ class _Taken(Struct):
 async def handle(tx: Tx, now: Instant, incoming: Sequence[Incoming]) -> list[Reply | OptimaiError]:
     """Replies in the order of what came. At most one exchange of each node may be among them."""
     fences = [
-        Fence(one.known.node, one.signed.serial, one.envelope.id, _able(one.ask), one.address) for one in incoming
+        Fence(one.known.node, one.signed.serial, one.envelope.id, _able(one.ask), one.address)
+        for one in incoming
     ]
     fresh = await nodes.advance(tx, fences, now)
     new = [one for one in incoming if one.known.node in fresh]
@@ -125,7 +126,9 @@ class _Batch:
 
     @classmethod
     async def of(cls, tx: Tx, with_results: Sequence[Incoming]) -> "_Batch":
-        locked = await offers.lock(tx, [done.assignment for one in with_results for done in one.signed.results])
+        locked = await offers.lock(
+            tx, [done.assignment for one in with_results for done in one.signed.results]
+        )
         late = await offers.late(tx, [one.id for one in locked.values() if one.state is State.LAPSED])
         return cls(locked, late, {one.campaign: one.purse for one in late.values()})
 
@@ -291,7 +294,9 @@ async def _repeat(tx: Tx, old: Sequence[Incoming]) -> list[Reply | OptimaiError]
     if not old:
         return []
     last = await nodes.last(tx, [one.known.node for one in old])
-    batch = _Batch(await offers.lock(tx, [done.assignment for one in old for done in one.signed.results]), {}, {})
+    batch = _Batch(
+        await offers.lock(tx, [done.assignment for one in old for done in one.signed.results]), {}, {}
+    )
     replies: list[Reply | OptimaiError] = []
     for one in old:
         serial, envelope_id = last[one.known.node]

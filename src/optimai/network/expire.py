@@ -10,7 +10,10 @@ from optimai.network.store.sql import Tx
 
 
 async def run(tx: Tx, now: Instant, limit: int) -> int:
-    over = [move(one, State.LAPSED) for one in await offers.expired(tx, now, Instant(now - tx.network.silence), limit)]
+    over = [
+        move(one, State.LAPSED)
+        for one in await offers.expired(tx, now, Instant(now - tx.network.silence), limit)
+    ]
     if over:
         ids = [one.id for one in over]
         await offers.leave(tx, ids, State.LAPSED, ["no answer came within the lease"] * len(over))

@@ -1,10 +1,10 @@
 """A coordinator's folder: the network's key, its name and numbers, its database and blobs.
 
-    network.key    the key, readable by its owner only; whoever has it is the network
-    network.json   name, private or not, length of an epoch: as they were when it was made
-    admin.token    the first token, with every scope
-    postgres/      the embedded database, where no other is named
-    blobs/         bytes by hash
+network.key    the key, readable by its owner only; whoever has it is the network
+network.json   name, private or not, length of an epoch: as they were when it was made
+admin.token    the first token, with every scope
+postgres/      the embedded database, where no other is named
+blobs/         bytes by hash
 """
 
 from datetime import timedelta

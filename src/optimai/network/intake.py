@@ -40,7 +40,7 @@ async def rows_that_follow(
     taken = await rows_of(tx, kind, step, task, result)
     given = await shards.row_ids(tx, reads) if taken else frozenset()
     for number, row in enumerate(taken, 1):
-        if why := _amiss(kind, step, row, given):
+        if why := amiss(kind, step, row, given):
             raise BadRows(number, why)
     return taken
 
@@ -61,7 +61,7 @@ async def rows_of(tx: Tx, kind: Loaded, step: str, task: Any, result: Any) -> li
     return rows.read(await tx.blobs.get(blob), most=MOST_ROWS)
 
 
-def _amiss(kind: Loaded, step: str, row: Row, given: Set[str]) -> str:
+def amiss(kind: Loaded, step: str, row: Row, given: Set[str]) -> str:
     """Why this row does not follow from its task, or ""."""
     if strange := OURS & set(row):
         return f"the column {min(strange)} is the network's own"

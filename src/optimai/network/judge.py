@@ -75,7 +75,12 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
             bench.standings.update(await judging.standings(tx, owners))
             await judging.park(tx, case.id)
             await judging.tell(
-                tx, "bad", f"Parked task {case.id} of {case.step}", f"Its judge broke: {fault!r}", case.campaign, now
+                tx,
+                "bad",
+                f"Parked task {case.id} of {case.step}",
+                f"Its judge broke: {fault!r}",
+                case.campaign,
+                now,
             )
     await judging.hope(tx, in_hope, now)
     return done
@@ -130,10 +135,11 @@ async def _want(
 
 async def _publishable(tx: Tx, kind: Loaded, case: Answered, ruled: Ruled, sound: Sequence[Try]) -> None:
     """What a judge believes of several results is looked at like a result. Raises BadRows."""
-    if ruled.believed == b"null" or any(_plain(kind, one.result) == ruled.believed for one in sound):
+    plain = bytes(ruled.believed)  # a Raw is equal to no bytes
+    if plain == b"null" or any(_plain(kind, one.result) == plain for one in sound):
         return
     task = msgspec.json.decode(case.body, type=kind.task)
-    believed = msgspec.json.decode(ruled.believed, type=kind.result)
+    believed = msgspec.json.decode(plain, type=kind.result)
     await intake.rows_that_follow(tx, kind, case.step, task, believed, case.reads)
 
 
@@ -189,7 +195,14 @@ async def _flaw(tx: Tx, kind: Loaded, case: Answered, one: Try) -> str:
 async def _close(tx: Tx, bench: _Bench, case: Answered, record: Record) -> None:
     tries = {one.id: one for one in case.tries}
     found = [
-        (one.assignment, _moved(tries[one.assignment], one.units), one.units, one.checked, one.faults, one.why)
+        (
+            one.assignment,
+            _moved(tries[one.assignment], one.units),
+            one.units,
+            one.checked,
+            one.faults,
+            one.why,
+        )
         for one in record.ruled.found
     ]
     accepted = [tries[number] for number, state, *_ in found if state is State.ACCEPTED]
@@ -204,6 +217,7 @@ async def _close(tx: Tx, bench: _Bench, case: Answered, record: Record) -> None:
         reason=record.ruled.reason,
         result=min(answers, default=None),
         body=msgspec.json.encode(record),
+        stood=case.stands,
         same=case.believed == believed,
         draw=record.draw,
         now=bench.now,
@@ -218,7 +232,9 @@ def _moved(one: Try, units: int) -> State:
     return to
 
 
-async def _stand(tx: Tx, bench: _Bench, case: Answered, record: Record, tries: Mapping[AssignmentId, Try]) -> None:
+async def _stand(
+    tx: Tx, bench: _Bench, case: Answered, record: Record, tries: Mapping[AssignmentId, Try]
+) -> None:
     """Count what was checked now instead of what an earlier verdict of this task had counted."""
     changed = {}
     for one in record.ruled.found:

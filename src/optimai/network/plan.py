@@ -5,6 +5,7 @@ before it, verdicts came in, its input ended, an epoch opened. What it was told 
 what it answered are written in one transaction, so it is told everything once.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,16 +16,33 @@ from optimai.kinds import catalog
 from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import Accepted, News, Piece, Shard
 from optimai.network import shards
-from optimai.network.store import epochs, steps
-from optimai.network.store.sql import Tx
+from optimai.network.store import epochs, judging, steps
+from optimai.network.store.sql import Conflict, Tx
 from optimai.network.store.steps import Due, NewTask
+
+log = logging.getLogger(__name__)
 
 
 async def run(tx: Tx, now: Instant, limit: int) -> int:
     """Ask the plans of at most `limit` steps to which something happened."""
     due = await steps.lock_due(tx, limit)
     for step in due:
-        await _ask(tx, now, step)
+        try:
+            async with tx.part():
+                await _ask(tx, now, step)
+        except (Conflict, OSError):  # nothing of the kind's: the same again may well succeed
+            raise
+        except Exception as fault:
+            log.exception("the plan of %s broke", step.path)
+            await steps.finish(tx, step.id)
+            await judging.tell(
+                tx,
+                "bad",
+                f"The plan of {step.path} broke",
+                f"It ends with what it has: {fault}",
+                step.campaign,
+                now,
+            )
     return len(due)
 
 
@@ -51,7 +69,11 @@ async def _news(tx: Tx, now: Instant, step: Due, kind: Loaded, options: Any) -> 
         for body, believed in await steps.take_verdicts(tx, step.id)
     ]
     looks = kind.looks(options)
-    columns = {shard.blob: _columns(await shards.read(tx, shard, looks), looks) for shard in sealed} if looks else {}
+    columns = (
+        {shard.blob: _columns(await shards.read(tx, shard, looks), looks) for shard in sealed}
+        if looks
+        else {}
+    )
     epoch = await epochs.current(tx)
     return News(
         sealed=sealed,

@@ -78,7 +78,9 @@ def _published(
         for name, value in parents.get(parent, {}).items()
         if not name.startswith("_")
     }
-    return carried | dict(row) | {"_result": task.result, "_verdict": task.stands, "_lineage": sorted(lineage)}
+    return (
+        carried | dict(row) | {"_result": task.result, "_verdict": task.stands, "_lineage": sorted(lineage)}
+    )
 
 
 async def seal(tx: Tx, now: Instant, limit: int) -> int:

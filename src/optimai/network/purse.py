@@ -13,8 +13,8 @@ from optimai.core import earning as earnings
 from optimai.core import ledger
 from optimai.core.assignment import Assignment
 from optimai.core.clock import Instant
-from optimai.core.earning import Earning, State
-from optimai.core.ids import AssignmentId, CampaignId
+from optimai.core.earning import UNPAID, Earning, State
+from optimai.core.ids import AssignmentId, CampaignId, OwnerId
 from optimai.core.ledger import Account, Transfer
 from optimai.core.money import Nano
 from optimai.network.store import money
@@ -36,7 +36,9 @@ class Moves:
 
     def transfers(self) -> list[Transfer]:
         return [
-            Transfer(event, self._first[event], {name: Nano(amount) for name, amount in entries.items() if amount})
+            Transfer(
+                event, self._first[event], {name: Nano(amount) for name, amount in entries.items() if amount}
+            )
             for event, entries in self._entries.items()
         ]
 
@@ -45,20 +47,24 @@ async def set_aside(tx: Tx, first: AssignmentId, amounts: Mapping[CampaignId, in
     """What a batch of offers can cost at most, from escrow. `first` names the batch; its earnings are written."""
     moves = Moves()
     for campaign, amount in amounts.items():
-        moves.add("reserve", f"offers from {first}", ledger.escrow(campaign), ledger.reserved(campaign), amount)
+        moves.add(
+            "reserve", f"offers from {first}", ledger.escrow(campaign), ledger.reserved(campaign), amount
+        )
     await money.write(tx, moves.transfers(), now)
 
 
-async def set_aside_again(
-    tx: Tx, late: Sequence[tuple[Assignment, CampaignId, Nano]], now: Instant
-) -> None:
+async def set_aside_again(tx: Tx, late: Sequence[tuple[Assignment, CampaignId, Nano]], now: Instant) -> None:
     """For answers that came late and are welcome: what was set aside for them had gone back to escrow."""
     moves = Moves()
     for one, campaign, amount in late:
         if amount:
             await money.reserve(tx, one.id, campaign, one.owner, amount, now)
         moves.add(
-            "reserve", f"late answers from {one.id}", ledger.escrow(campaign), ledger.reserved(campaign), amount
+            "reserve",
+            f"late answers from {one.id}",
+            ledger.escrow(campaign),
+            ledger.reserved(campaign),
+            amount,
         )
     await money.write(tx, moves.transfers(), now)
 
@@ -68,6 +74,8 @@ async def give_back(tx: Tx, assignments: Sequence[AssignmentId], reason: str, no
     changed = []
     moves = Moves()
     for earning, campaign in (await money.lock_of(tx, assignments)).values():
+        if earning.state is not State.RESERVED:
+            continue
         moves.add(
             "return",
             f"earnings from {earning.id}",
@@ -95,12 +103,15 @@ async def release(tx: Tx, due: Sequence[tuple[Earning, CampaignId]], now: Instan
     await money.post(tx, moves.transfers(), now)
 
 
+Zero = tuple[AssignmentId, CampaignId, OwnerId, str]  # why nothing was earned
+
+
 class Owed(Struct, frozen=True, kw_only=True):
     """What a verdict says that an assignment is worth now."""
 
     assignment: AssignmentId
     campaign: CampaignId
-    owner: str
+    owner: OwnerId
     amount: Nano
     reason: str
     release_at: Instant
@@ -114,8 +125,8 @@ async def settle(tx: Tx, owed: Sequence[Owed], now: Instant) -> None:
     """
     living = await money.lock_of(tx, [one.assignment for one in owed])
     changed: list[Earning] = []
-    zeros = []
-    renew = []
+    zeros: list[Zero] = []
+    renew: list[Owed] = []
     moves = Moves()
     for one in owed:
         earning, _ = living.get(one.assignment, (None, None))
@@ -146,17 +157,28 @@ async def settle(tx: Tx, owed: Sequence[Owed], now: Instant) -> None:
                 renew.append(one)
     await money.save(tx, changed, now)
     await money.post(tx, moves.transfers(), now)
+    zeros += await _anew(tx, renew, now)
     await money.zero(tx, zeros, now)
+
+
+async def _anew(tx: Tx, renew: Sequence[Owed], now: Instant) -> list[Zero]:
+    """A verdict changed in somebody's favour, or to another amount: a new line each, from escrow.
+
+    Returns the lines that escrow can't pay: what a first verdict had returned to it may have been offered to others.
+    """
+    purses = await money.balances(tx, sorted({ledger.escrow(one.campaign) for one in renew}))
+    unpaid: list[Zero] = []
     for one in renew:
-        await _anew(tx, one, now)
-
-
-async def _anew(tx: Tx, one: Owed, now: Instant) -> None:
-    """A verdict changed in somebody's favour, or to another amount: a new line, from escrow."""
-    earning = await money.reserve(tx, one.assignment, one.campaign, one.owner, one.amount, now)
-    moves = Moves()
-    about = f"earning {earning.id}"
-    moves.add("reserve", about, ledger.escrow(one.campaign), ledger.reserved(one.campaign), one.amount)
-    moves.add("earn", about, ledger.reserved(one.campaign), ledger.pending(earning.owner), one.amount)
-    await money.save(tx, [earnings.pend(earning, one.amount, one.release_at, one.reason)], now)
-    await money.post(tx, moves.transfers(), now)
+        escrow = ledger.escrow(one.campaign)
+        if purses[escrow] < one.amount:
+            unpaid.append((one.assignment, one.campaign, one.owner, UNPAID))
+            continue
+        purses[escrow] = Nano(purses[escrow] - one.amount)
+        earning = await money.reserve(tx, one.assignment, one.campaign, one.owner, one.amount, now)
+        moves = Moves()
+        about = f"earning {earning.id}"
+        moves.add("reserve", about, escrow, ledger.reserved(one.campaign), one.amount)
+        moves.add("earn", about, ledger.reserved(one.campaign), ledger.pending(earning.owner), one.amount)
+        await money.save(tx, [earnings.pend(earning, one.amount, one.release_at, one.reason)], now)
+        await money.post(tx, moves.transfers(), now)
+    return unpaid

@@ -41,8 +41,8 @@ STAGES = (
     Stage("release", settle.release, _SECOND, 500, ("end",)),
     Stage("publish", publish.run, _SECOND, 10, ("plan", "seal", "dataset")),
     Stage("seal", publish.seal, _SELDOM, 10, ("plan", "dataset", "end")),
-    Stage("dataset", campaigns.run, _SELDOM, 5),
-    Stage("end", campaigns.end, _SECOND, 20, ("judge",)),
+    Stage("dataset", campaigns.run, _SELDOM, 5, ("end",)),
+    Stage("end", campaigns.end, _SECOND, 20, ("judge", "publish", "seal")),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 TAKEN_IN = ("judge",)  # what an exchange wakes when it brought results

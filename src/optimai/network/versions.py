@@ -26,5 +26,7 @@ async def standing(tx: Tx, step: StepId, campaign: CampaignId) -> list[Shard]:
         if len(good) == len(ancestry):
             kept.append(shard)
         elif good:
-            kept.append(await shards.write(tx, [row for row in await shards.read(tx, shard) if row["_row"] in good]))
+            kept.append(
+                await shards.write(tx, [row for row in await shards.read(tx, shard) if row["_row"] in good])
+            )
     return kept[::-1]

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import msgspec
 import zstandard
 from litestar import Request, Response, get, post, put
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import PathParameter
 
 from optimai.core.errors import BadMessage, TooLarge, WrongBytes
 from optimai.core.ids import BlobId, blob_id
@@ -15,25 +16,26 @@ from optimai.network.store.sql import Database
 
 MOST_BLOB = 64 << 20  # bytes of one blob
 PACKED = 2048  # smaller answers are not worth compressing
-Hash = Annotated[str, Parameter(pattern="^[0-9a-f]{64}$", description="BLAKE3 of the plain bytes")]
+Hash = Annotated[str, PathParameter(pattern="^[0-9a-f]{64}$", description="BLAKE3 of the plain bytes")]
 JSON = "application/json"
+Here = NamedDependency[Database]
 
 
 @get("/network", media_type=JSON)
-async def network(database: Database) -> Response[bytes]:
+async def network(database: Here) -> Response[bytes]:
     """Who this network is, signed by its key: compare the key's fingerprint with your invite."""
     return Response(door.introduce(database), media_type=JSON)
 
 
 @post("/enrol", media_type=JSON, status_code=200)
-async def nodes(request: Request[Any, Any, Any], database: Database) -> Response[bytes]:
+async def nodes(request: Request[Any, Any, Any], database: Here) -> Response[bytes]:
     """Join. The body is an envelope signed by the node's key and its owner's."""
     enrolled = await door.enrol(database, await body(request, 1 << 16))
     return Response(msgspec.json.encode(enrolled), media_type=JSON)
 
 
 @put("/blobs/{blob:str}", status_code=204)
-async def put_blob(request: Request[Any, Any, Any], database: Database, blob: Hash) -> None:
+async def put_blob(request: Request[Any, Any, Any], database: Here, blob: Hash) -> None:
     """Bring bytes for an assignment whose lease runs; before the result that names them."""
     assignment = database.network.token_owner(access.bearer_of(request.headers))
     async with database.begin() as (tx, _):
@@ -50,7 +52,7 @@ async def put_blob(request: Request[Any, Any, Any], database: Database, blob: Ha
 
 
 @get("/blobs/{blob:str}", media_type="application/octet-stream")
-async def get_blob(request: Request[Any, Any, Any], database: Database, blob: Hash) -> Response[bytes]:
+async def get_blob(request: Request[Any, Any, Any], database: Here, blob: Hash) -> Response[bytes]:
     """Bytes of the campaign that the token belongs to; `Range: bytes=a-b` counts plain bytes."""
     async with database.begin() as (tx, _):
         await access.reader(tx, access.bearer_of(request.headers), BlobId(blob))

@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from optimai.core.ids import EarningId, OwnerId
 from optimai.core.money import parse_opi
 from optimai.network import access, accounts, campaigns
-from optimai.network.api.machines import JSON, body
+from optimai.network.api.machines import JSON, Here, body
 from optimai.network.home import make_token
 from optimai.network.queries import campaigns as campaign_facts
 from optimai.network.queries import earnings, evidence, preview, trace
@@ -16,7 +17,6 @@ from optimai.network.queries.campaigns import Campaign, Summary
 from optimai.network.queries.earnings import Line
 from optimai.network.queries.preview import Preview
 from optimai.network.queries.trace import Trace
-from optimai.network.store.sql import Database
 
 MOST_CAMPAIGN = 8 << 20  # bytes, known answers and inputs included
 
@@ -49,7 +49,7 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 @post("/v1/campaigns", status_code=201)
-async def submit(request: Request[Any, Any, Any], database: Database) -> Submitted:
+async def submit(request: Request[Any, Any, Any], database: Here) -> Submitted:
     """Take in a campaign (the file's values as JSON). Its budget leaves your account at once."""
     raw = msgspec.json.decode(await body(request, MOST_CAMPAIGN), type=dict[str, Any])
     async with database.begin() as (tx, now):
@@ -59,28 +59,28 @@ async def submit(request: Request[Any, Any, Any], database: Database) -> Submitt
 
 
 @get("/v1/campaigns")
-async def listed(database: Database) -> list[Summary]:
+async def listed(database: Here) -> list[Summary]:
     """All campaigns, the newest first."""
     async with database.begin() as (tx, _):
         return list(await campaign_facts.listed(tx))
 
 
 @get("/v1/campaigns/{name:str}")
-async def status(database: Database, name: str) -> Campaign:
+async def status(database: Here, name: FromPath[str]) -> Campaign:
     """What a campaign does just now: steps, checks, who works, where the money is."""
     async with database.begin() as (tx, now):
         return await campaign_facts.named(tx, now, name)
 
 
 @get("/v1/campaigns/{name:str}/rows")
-async def rows(database: Database, name: str, most: int = 5) -> Preview:
+async def rows(database: Here, name: FromPath[str], most: FromQuery[int] = 5) -> Preview:
     """The first rows there are so far."""
     async with database.begin() as (tx, _):
         return await preview.first(tx, name, most)
 
 
 @post("/v1/deposits", status_code=201)
-async def deposit(request: Request[Any, Any, Any], database: Database, data: Deposit) -> Balance:
+async def deposit(request: Request[Any, Any, Any], database: Here, data: JSONBody[Deposit]) -> Balance:
     """Put OPI on your account. In a private network the operator says so; nothing else backs it yet."""
     async with database.begin() as (tx, now):
         who = await access.person(tx, access.bearer_of(request.headers), "admin")
@@ -89,14 +89,14 @@ async def deposit(request: Request[Any, Any, Any], database: Database, data: Dep
 
 
 @post("/v1/withdrawals", status_code=201)
-async def withdraw(request: Request[Any, Any, Any], database: Database) -> Balance:
+async def withdraw(request: Request[Any, Any, Any], database: Here) -> Balance:
     """Take out what is available to an owner. The body is an envelope signed by the owner's key."""
     owner, left = await accounts.withdraw_signed(database, await body(request, 1 << 14))
     return Balance(owner, left)
 
 
 @post("/v1/tokens", status_code=201)
-async def token(request: Request[Any, Any, Any], database: Database, data: NewToken) -> Made:
+async def token(request: Request[Any, Any, Any], database: Here, data: JSONBody[NewToken]) -> Made:
     """A token for a requester or operator. It is shown this once; the network keeps its hash."""
     async with database.begin() as (tx, _):
         await access.person(tx, access.bearer_of(request.headers), "admin")
@@ -104,7 +104,7 @@ async def token(request: Request[Any, Any, Any], database: Database, data: NewTo
 
 
 @get("/v1/account")
-async def account(request: Request[Any, Any, Any], database: Database) -> Balance:
+async def account(request: Request[Any, Any, Any], database: Here) -> Balance:
     """What is on your account."""
     async with database.begin() as (tx, _):
         who = await access.person(tx, access.bearer_of(request.headers), "campaign")
@@ -112,21 +112,21 @@ async def account(request: Request[Any, Any, Any], database: Database) -> Balanc
 
 
 @get("/v1/versions/{name:str}/{number:int}", media_type=JSON)
-async def version(database: Database, name: str, number: int) -> Response[bytes]:
+async def version(database: Here, name: FromPath[str], number: FromPath[int]) -> Response[bytes]:
     """The signed manifest of a version; number 0 is the newest."""
     async with database.begin() as (tx, _):
         return Response(await evidence.manifest(tx, name, number), media_type=JSON)
 
 
 @get("/v1/epochs/{number:int}/head", media_type=JSON)
-async def epoch_head(database: Database, number: int) -> Response[bytes]:
+async def epoch_head(database: Here, number: FromPath[int]) -> Response[bytes]:
     """The signed head of a closed epoch; number 0 is the newest."""
     async with database.begin() as (tx, _):
         return Response((await evidence.closed(tx, number)).head, media_type=JSON)
 
 
 @get("/v1/epochs/{number:int}/bundle", media_type="application/x-ndjson")
-async def epoch_bundle(database: Database, number: int) -> Response[bytes]:
+async def epoch_bundle(database: Here, number: FromPath[int]) -> Response[bytes]:
     """All that is needed to recompute a closed epoch."""
     async with database.begin() as (tx, _):
         closed = await evidence.closed(tx, number)
@@ -134,14 +134,14 @@ async def epoch_bundle(database: Database, number: int) -> Response[bytes]:
 
 
 @get("/v1/versions/{name:str}/{number:int}/rows/{row:str}/trace")
-async def traced(database: Database, name: str, number: int, row: str) -> Trace:
+async def traced(database: Here, name: FromPath[str], number: FromPath[int], row: FromPath[str]) -> Trace:
     """From a row (or the beginning of its name) back to the signed work behind it, and who was paid for that."""
     async with database.begin() as (tx, _):
         return await trace.row(tx, name, number or await evidence.newest(tx, name), row)
 
 
 @get("/v1/owners/{owner:str}/earnings")
-async def earned(database: Database, owner: str, after: int = 0) -> list[Line]:
+async def earned(database: Here, owner: FromPath[str], after: FromQuery[int] = 0) -> list[Line]:
     """An owner's lines of pay in the order they were written, zeros too; `after` is the last one you have."""
     async with database.begin() as (tx, _):
         return list(await earnings.of(tx, OwnerId(owner), EarningId(after)))

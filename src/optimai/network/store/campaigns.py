@@ -1,6 +1,5 @@
 """Campaigns, their steps, inputs and versions."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.core.ids import CampaignId, OwnerId, StepId
+from optimai.core.ids import AssignmentId, CampaignId, OwnerId, StepId
 from optimai.kinds.contract import Shard
 from optimai.network.store.publishing import own
 from optimai.network.store.sql import Tx
@@ -39,21 +38,23 @@ class Ready(Struct, frozen=True):
     spec: bytes
     step: StepId
     number: int  # of the version to make
+    overturned: int  # the last verdict that replaced another
 
 
 async def add(
-    tx: Tx, name: str, requester: OwnerId, spec: bytes, budget: int, ends: Instant, now: Instant
+    tx: Tx, name: str, requester: OwnerId, spec: bytes, dataset: str, budget: int, ends: Instant, now: Instant
 ) -> CampaignId | None:
     """None where one of that name runs."""
     found = await tx.fetchval(
         """
-        insert into campaign (name, requester, spec, budget, state, created, ends)
-        values ($1, $2, $3, $4, 'running', $5, $6)
+        insert into campaign (name, requester, spec, dataset, budget, state, created, ends)
+        values ($1, $2, $3, $4, $5, 'running', $6, $7)
         on conflict (name) where state = 'running' do nothing returning id
         """,
         name,
         requester,
         spec,
+        dataset,
         budget,
         now,
         ends,
@@ -61,9 +62,7 @@ async def add(
     return CampaignId(found) if found is not None else None
 
 
-async def add_input(
-    tx: Tx, campaign: CampaignId, name: str, path: str, shard: Shard, now: Instant
-) -> StepId:
+async def add_input(tx: Tx, campaign: CampaignId, name: str, path: str, shard: Shard, now: Instant) -> StepId:
     step: int = await tx.fetchval(
         """
         insert into step (campaign, position, name, path, options, price, unit, audit, appeal, state, finished, sealed,
@@ -111,7 +110,9 @@ async def add_step(tx: Tx, new: NewStep) -> StepId:
         new.standing,
     )
     await tx.execute(
-        "insert into feed (step, shard) select $1, shard.id from shard where shard.step = $2", step, new.source
+        "insert into feed (step, shard) select $1, shard.id from shard where shard.step = $2",
+        step,
+        new.source,
     )
     return StepId(step)
 
@@ -131,56 +132,61 @@ async def lock_ready(tx: Tx, limit: int) -> list[Ready]:
     """Also those where a verdict was replaced after their last version: an overturn makes a new one."""
     rows = await tx.fetch(
         """
-        select campaign.id, campaign.spec, step.id as step,
+        select campaign.id, campaign.spec, campaign.overturned, step.id as step,
                (select coalesce(max(number), 0) + 1 from version where version.name = campaign.name) as number
           from campaign
-          join step on step.campaign = campaign.id
-                   and step.name = convert_from(campaign.spec, 'utf8')::jsonb #>> '{dataset,from}'
-         where step.state = 'sealed' and campaign.state <> 'cancelled'
+          join step on step.campaign = campaign.id and step.name = campaign.dataset
+         where step.state = 'sealed'
            and not exists (select from task where task.step = step.id and state = 'closed' and not published)
            and not exists (select from version where version.campaign = campaign.id
-                              and version.at >= coalesce(
-                                  (select max(verdict.at) from verdict
-                                     join task on task.stands = verdict.id
-                                     join step as any_step on any_step.id = task.step
-                                    where any_step.campaign = campaign.id
-                                      and exists (select from verdict as replaced
-                                                   where replaced.task = task.id and replaced.id < task.stands)),
-                                  '-infinity'))
+                              and version.overturned >= campaign.overturned)
          order by campaign.id limit $1 for update of campaign skip locked
         """,
         limit,
     )
-    return [Ready(row["id"], row["spec"], row["step"], row["number"]) for row in rows]
+    return [Ready(row["id"], row["spec"], row["step"], row["number"], row["overturned"]) for row in rows]
 
 
-async def add_version(
-    tx: Tx, name: str, number: int, campaign: CampaignId, manifest: bytes, rows: int, now: Instant
-) -> None:
+async def add_version(tx: Tx, name: str, ready: Ready, manifest: bytes, rows: int, now: Instant) -> None:
     await tx.execute(
-        "insert into version (name, number, campaign, manifest, rows, at) values ($1, $2, $3, $4, $5, $6)",
+        """
+        insert into version (name, number, campaign, manifest, overturned, rows, at)
+        values ($1, $2, $3, $4, $5, $6, $7)
+        """,
         name,
-        number,
-        campaign,
+        ready.number,
+        ready.campaign,
         manifest,
+        ready.overturned,
         rows,
         now,
     )
 
 
 async def facts(tx: Tx, campaign: CampaignId) -> list[dict[str, Any]]:
-    """For a dataset's card: what each step did, who checked it, what was refused."""
+    """For a dataset's card: what each step did, who checked it, what was refused.
+
+    `audited` are tasks that another owner checked, `waived` those that should have been, had there been one.
+    """
     rows = await tx.fetch(
         """
-        select step.name, step.kind, step.kind_hash, 
+        select step.name, step.kind, step.kind_hash,
                (select coalesce(sum(rows), 0) from shard where shard.step = step.id)::bigint as rows,
                count(task.id) filter (where task.state = 'closed') as tasks,
                count(task.id) filter (where task.state = 'parked') as parked,
-               count(task.id) filter (where convert_from(task.draw, 'utf8')::jsonb ->> 'audit' = 'true') as audited,
-               count(task.id) filter (where convert_from(task.draw, 'utf8')::jsonb ->> 'why' = 'nobody else') as waived,
+               count(task.id) filter (where looked.checked) as audited,
+               count(task.id) filter (where looked.why = 'nobody else' or looked.wanted and not looked.checked)
+                   as waived,
                (select count(*) from assignment join task as its on its.id = assignment.task
                  where its.step = step.id and assignment.state = 'rejected') as refused
-          from step left join task on task.step = step.id
+          from step
+          left join task on task.step = step.id
+          left join lateral (
+               select convert_from(task.draw, 'utf8')::jsonb ->> 'why' as why,
+                      convert_from(task.draw, 'utf8')::jsonb ->> 'audit' = 'true' as wanted,
+                      exists (select from assignment where assignment.task = task.id and role = 'audit'
+                                 and assignment.state in ('accepted', 'rejected')) as checked
+               ) as looked on task.state = 'closed'
          where step.campaign = $1 and step.kind is not null
          group by step.id order by step.position
         """,
@@ -189,21 +195,42 @@ async def facts(tx: Tx, campaign: CampaignId) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-async def lock_over(tx: Tx, now: Instant, limit: int) -> list[tuple[CampaignId, OwnerId, str]]:
-    """Campaigns to end: all sealed, published and free; or their time is over and nothing is out any more."""
+async def parked(tx: Tx, now: Instant, limit: int) -> list[AssignmentId]:
+    """Tries whose task will never be judged, in campaigns that have nothing else to do."""
+    rows = await tx.fetch(
+        """
+        select assignment.id
+          from campaign
+          join step on step.campaign = campaign.id
+          join task on task.step = step.id and task.state = 'parked'
+          join assignment on assignment.task = task.id and assignment.state = 'returned'
+          join earning on earning.assignment = assignment.id and earning.state = 'reserved'
+         where campaign.state = 'running'
+           and (campaign.ends <= $1
+                or not exists (select from step where step.campaign = campaign.id and step.state <> 'sealed'))
+         order by assignment.id limit $2 for update of assignment
+        """,
+        now,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def lock_over(tx: Tx, limit: int) -> list[tuple[CampaignId, OwnerId, str]]:
+    """Campaigns to end: all is sealed, published and free. `cancelled` are those that their time cut short."""
     rows = await tx.fetch(
         """
         select id, requester,
-               case when exists (select from step where step.campaign = campaign.id and step.state <> 'sealed')
+               case when exists (select from step where step.campaign = campaign.id and step.sealed >= campaign.ends)
                     then 'cancelled' else 'done' end as state
           from campaign
          where state = 'running'
-           and (ends <= $1 or not exists (select from step where step.campaign = campaign.id and step.state <> 'sealed'))
+           and not exists (select from step where step.campaign = campaign.id and step.state <> 'sealed')
+           and exists (select from version where version.campaign = campaign.id)
            and not exists (select from earning where earning.campaign = campaign.id
                               and earning.state in ('reserved', 'pending'))
-         order by id limit $2 for update skip locked
+         order by id limit $1 for update skip locked
         """,
-        now,
         limit,
     )
     return [(row["id"], row["requester"], row["state"]) for row in rows]
@@ -222,17 +249,23 @@ async def ended(tx: Tx, campaign: CampaignId, state: str, now: Instant) -> None:
 
 
 async def stop_over(tx: Tx, now: Instant) -> int:
-    """Of campaigns whose time is over nothing more is offered; what was answered is still judged and paid."""
+    """Of campaigns whose time is over nothing more is offered or planned; what was answered is judged and paid."""
     rows = await tx.fetch(
         """
-        update task set places = 0,
-               state = case when exists (select from assignment where assignment.task = task.id
-                                            and assignment.state in ('offered', 'returned', 'accepted'))
-                            then 'open' else 'parked' end
-          from step join campaign on campaign.id = step.campaign
-         where step.id = task.step and task.state = 'open' and task.places > 0
-           and campaign.state = 'running' and campaign.ends <= $1
-        returning task.id
+        with over as (
+             select step.id from step join campaign on campaign.id = step.campaign
+              where campaign.state = 'running' and campaign.ends <= $1),
+        finished as (
+             update step set finished = true from over where step.id = over.id and not finished returning step.id),
+        stopped as (
+             update task set places = 0,
+                    state = case when exists (select from assignment where assignment.task = task.id
+                                                 and assignment.state in ('offered', 'returned', 'accepted'))
+                                 then 'open' else 'parked' end
+               from over
+              where task.step = over.id and task.state = 'open' and task.places > 0
+             returning task.id)
+        select id from finished union all select id from stopped
         """,
         now,
     )

@@ -96,16 +96,27 @@ class New(Struct, frozen=True, kw_only=True):
     due: Instant
 
 
+# What is held, with the moment of its next challenge: one in each part of the epoch, and nobody knows when.
+WAITING = """
+    assignment
+      join task on task.id = assignment.task and task.challenges > 0
+      join epoch on epoch.closed is null
+     cross join lateral (
+           select count(*) as n from challenge where challenge.assignment = assignment.id) as asked
+     cross join lateral (
+           select get_byte(sha256(epoch.seed || int8send(assignment.id) || int8send(asked.n)), 0) as byte) as draw
+     cross join lateral (
+           select offered + (task.until - offered)
+                  * ((asked.n + 0.5 + byte / 256.0) / (task.challenges + 1))::float8 as moment) as next
+     where assignment.state = 'offered' and asked.n < task.challenges
+"""
+
+
 async def due(tx: Tx, now: Instant, limit: int) -> list[Holder]:
-    """Spread over what is left of the epoch: the nth of N is due n/(N+1) of the way."""
     rows = await tx.fetch(
-        """
-        select assignment.id, assignment.node, task.holds, asked.n
-          from assignment
-          join task on task.id = assignment.task and task.challenges > 0
-          cross join lateral (select count(*) as n from challenge where challenge.assignment = assignment.id) as asked
-         where assignment.state = 'offered' and asked.n < task.challenges
-           and $1 >= offered + (task.until - offered) * (asked.n + 1) / (task.challenges + 1)
+        f"""
+        select assignment.id, assignment.node, task.holds, asked.n from {WAITING}
+           and $1 >= moment and $1 < task.until
          order by assignment.id limit $2
         """,
         now,

@@ -1,26 +1,25 @@
 """When something is next due, for whoever drives the stages without looking every second."""
 
 from optimai.core.clock import Instant
+from optimai.network.store.challenges import WAITING
 from optimai.network.store.sql import Tx
 
 
 async def moments(tx: Tx, now: Instant) -> dict[str, Instant]:
     """For each stage that waits for its time, the moment after `now` at which it will find something."""
     row = await tx.fetchrow(
-        """
+        f"""
         select (select min(lease_until) from assignment where state = 'offered') as expire,
                (select min(release_at) from earning where state = 'pending') as release,
                (select closes from epoch where closed is null) as epoch,
                (select min(verdict.at) + $1 from task join verdict on verdict.id = task.stands
                  where task.state = 'closed' and not task.published) as publish,
                (select min(ends) from campaign where state = 'running') as "end",
-               (select min(wanted) + $2 from task where state = 'open' and places > 0
-                   and exists (select from assignment where assignment.task = task.id and assignment.state = 'returned')) as judge,
-               (select min(offered + (task.until - offered) * (asked.n + 1) / (task.challenges + 1))
-                  from assignment join task on task.id = assignment.task and task.challenges > 0
-                  cross join lateral (select count(*) as n from challenge
-                                       where challenge.assignment = assignment.id) as asked
-                 where assignment.state = 'offered' and asked.n < task.challenges) as challenge
+               (select min(wanted) + $2 from task
+                 where state = 'open' and places > 0 and asked > 0
+                   and exists (select from assignment
+                                where assignment.task = task.id and assignment.state = 'returned')) as judge,
+               (select min(moment) from {WAITING}) as challenge
         """,
         tx.network.seal_after,
         tx.network.patience,

@@ -28,7 +28,9 @@ class Closed(Struct, frozen=True):
 
 async def running(tx: Tx) -> Epoch | None:
     """Locked: whoever closes it waits for the verdicts that are just being written, and they for him."""
-    row = await tx.fetchrow("select number, seed, opened, closes, closing from epoch where closed is null for update")
+    row = await tx.fetchrow(
+        "select number, seed, opened, closes, closing from epoch where closed is null for update"
+    )
     return _epoch(row) if row else None
 
 
@@ -70,7 +72,11 @@ async def closed(tx: Tx, number: int) -> Closed | None:
 
 async def open_next(tx: Tx, number: int, seed: Seed, opened: Instant, closes: Instant) -> None:
     await tx.execute(
-        "insert into epoch (number, seed, opened, closes) values ($1, $2, $3, $4)", number, seed, opened, closes
+        "insert into epoch (number, seed, opened, closes) values ($1, $2, $3, $4)",
+        number,
+        seed,
+        opened,
+        closes,
     )
 
 
@@ -112,14 +118,19 @@ async def envelopes(tx: Tx, ids: Sequence[EnvelopeId]) -> list[bytes]:
     return [row["body"] for row in rows]
 
 
-async def earnings(tx: Tx, opened: Instant) -> list[Record]:
-    """Those that changed in the epoch, and all that are not final."""
+async def earnings(tx: Tx, epoch: int, were: Sequence[int], after: int) -> list[Record]:
+    """New ones (numbered above `after`), those that `were` not final, and those judged in the epoch; all not final."""
     return await tx.fetch(
         """
         select id, assignment, campaign, owner, amount, state, reason from earning
-         where at >= $1 or state in ('reserved', 'pending') order by id
+         where id > $3 or id = any($2::bigint[]) or state in ('reserved', 'pending')
+            or assignment in (select assignment.id from verdict join assignment on assignment.task = verdict.task
+                               where verdict.epoch = $1)
+         order by id
         """,
-        opened,
+        epoch,
+        were,
+        after,
     )
 
 

@@ -10,7 +10,16 @@ from msgspec import Raw, Struct
 from optimai.core.assignment import Role, State
 from optimai.core.chance import Ppm
 from optimai.core.clock import Instant
-from optimai.core.ids import AssignmentId, CampaignId, EnvelopeId, NodeId, OwnerId, ResultId, TaskId, result_id
+from optimai.core.ids import (
+    AssignmentId,
+    CampaignId,
+    EnvelopeId,
+    NodeId,
+    OwnerId,
+    ResultId,
+    TaskId,
+    result_id,
+)
 from optimai.core.standing import Standing
 from optimai.kinds.contract import Shard
 from optimai.kinds.ruling import Draw
@@ -76,7 +85,7 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
                order by id limit $2)
              union all
              (select id from task
-               where state = 'open' and places > 0 and asked > 0 and wanted < $1
+               where state = 'open' and places > 0 and asked > 0 and wanted <= $1
                  and not exists (select from assignment where assignment.task = task.id and state = 'offered')
                  and exists (select from assignment where assignment.task = task.id and state = 'returned')
                order by wanted limit $2))
@@ -207,11 +216,12 @@ async def close(
     reason: str,
     result: str | None,
     body: bytes,
+    stood: int | None,
     same: bool,
     draw: Draw | None,
     now: Instant,
 ) -> int:
-    """Write a verdict. `same`: it believes what the one before did, so what was published stands."""
+    """Write a verdict. `same`: it believes what `stood` before did, so what was published stands."""
     number: int = await tx.fetchval(
         """
         insert into verdict (task, epoch, at, believed, reason, result, body)
@@ -237,6 +247,15 @@ async def close(
         same,
         msgspec.json.encode(draw) if draw else None,
     )
+    if stood is not None and not same:
+        await tx.execute(
+            """
+            update campaign set overturned = $2 from task join step on step.id = task.step
+             where task.id = $1 and campaign.id = step.campaign
+            """,
+            task,
+            number,
+        )
     return number
 
 

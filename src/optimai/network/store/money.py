@@ -9,7 +9,7 @@ from optimai.core import ledger
 from optimai.core.clock import Instant
 from optimai.core.earning import Earning, State
 from optimai.core.errors import NotEnough
-from optimai.core.ids import AssignmentId, CampaignId
+from optimai.core.ids import AssignmentId, CampaignId, OwnerId
 from optimai.core.ledger import Account, Transfer
 from optimai.core.money import Nano, opi
 from optimai.network.store.sql import Record, Tx
@@ -75,7 +75,9 @@ def _earning(row: Record) -> Earning:
     )
 
 
-async def lock_of(tx: Tx, assignments: Sequence[AssignmentId]) -> dict[AssignmentId, tuple[Earning, CampaignId]]:
+async def lock_of(
+    tx: Tx, assignments: Sequence[AssignmentId]
+) -> dict[AssignmentId, tuple[Earning, CampaignId]]:
     """The living earning of each of these assignments, where there is one."""
     rows = await tx.fetch(
         """
@@ -87,13 +89,16 @@ async def lock_of(tx: Tx, assignments: Sequence[AssignmentId]) -> dict[Assignmen
 
 
 async def due(tx: Tx, now: Instant, limit: int) -> list[tuple[Earning, CampaignId]]:
-    """Pending earnings whose time to appeal is over and whose task is not being judged again."""
+    """Pending earnings whose time to appeal is over and whose task is not being judged again.
+
+    A task that was parked then keeps the verdict that it had.
+    """
     rows = await tx.fetch(
         """
         select earning.* from earning
           join assignment on assignment.id = earning.assignment
           join task on task.id = assignment.task
-         where earning.state = 'pending' and earning.release_at <= $1 and task.state = 'closed'
+         where earning.state = 'pending' and earning.release_at <= $1 and task.state <> 'open'
          order by earning.release_at limit $2 for update of earning skip locked
         """,
         now,
@@ -121,7 +126,7 @@ async def save(tx: Tx, earnings: Sequence[Earning], now: Instant) -> None:
 
 
 async def reserve(
-    tx: Tx, assignment: AssignmentId, campaign: CampaignId, owner: str, amount: Nano, now: Instant
+    tx: Tx, assignment: AssignmentId, campaign: CampaignId, owner: OwnerId, amount: Nano, now: Instant
 ) -> Earning:
     """Set money aside for an assignment that has none (any more). The ledger is moved by whoever calls."""
     rows = await tx.fetch(
@@ -138,16 +143,18 @@ async def reserve(
     return _earning(rows[0])
 
 
-async def zero(
-    tx: Tx, lines: Sequence[tuple[AssignmentId, CampaignId, str, str]], now: Instant
-) -> None:
-    """A line that says why nothing was earned: (assignment, campaign, owner, reason)."""
+async def zero(tx: Tx, lines: Sequence[tuple[AssignmentId, CampaignId, OwnerId, str]], now: Instant) -> None:
+    """A line that says why nothing was earned: (assignment, campaign, owner, reason). Once for each reason."""
+    if not lines:
+        return
     await tx.execute(
         """
         insert into earning (assignment, campaign, owner, amount, state, reason, at)
         select assignment, campaign, owner, 0, 'void', reason, $5
           from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[])
                as new (assignment, campaign, owner, reason)
+         where not exists (select from earning as line
+                            where line.assignment = new.assignment and line.reason = new.reason)
         """,
         [one[0] for one in lines],
         [one[1] for one in lines],
@@ -162,7 +169,9 @@ async def unlinked(tx: Tx, limit: int) -> list[tuple[int, Transfer]]:
     rows = await tx.fetch(
         "select id, event, about, entries from transfer where batch is null order by id limit $1", limit
     )
-    return [(row["id"], Transfer(row["event"], row["about"], msgspec.json.decode(row["entries"]))) for row in rows]
+    return [
+        (row["id"], Transfer(row["event"], row["about"], msgspec.json.decode(row["entries"]))) for row in rows
+    ]
 
 
 async def last_link(tx: Tx) -> str:
@@ -171,9 +180,18 @@ async def last_link(tx: Tx) -> str:
 
 async def link(tx: Tx, ids: Sequence[int], before: str, digest: str, epoch: int, now: Instant) -> None:
     batch = await tx.fetchval(
-        "insert into batch (epoch, before, hash, at) values ($1, $2, $3, $4) returning id", epoch, before, digest, now
+        "insert into batch (epoch, before, hash, at) values ($1, $2, $3, $4) returning id",
+        epoch,
+        before,
+        digest,
+        now,
     )
     await tx.execute("update transfer set batch = $2 where id = any($1::bigint[])", ids, batch)
+
+
+async def last_earning(tx: Tx) -> int:
+    """The highest number of an earning."""
+    return int(await tx.fetchval("select coalesce(max(id), 0) from earning"))
 
 
 async def sums(tx: Tx) -> Mapping[str, Any]:
@@ -203,5 +221,7 @@ async def sums(tx: Tx) -> Mapping[str, Any]:
 
 async def posted(tx: Tx, event: str, about: str) -> bool:
     return bool(
-        await tx.fetchval("select exists (select from transfer where event = $1 and about = $2)", event, about)
+        await tx.fetchval(
+            "select exists (select from transfer where event = $1 and about = $2)", event, about
+        )
     )

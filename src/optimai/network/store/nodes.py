@@ -103,7 +103,9 @@ async def enrol(tx: Tx, enrol: Enrol, owner: OwnerId, node: NodeId, now: Instant
     return rows[0]
 
 
-async def able(tx: Tx, kinds: Sequence[str], now: Instant, most: int = 50) -> Mapping[str, frozenset[OwnerId]]:
+async def able(
+    tx: Tx, kinds: Sequence[str], now: Instant, most: int = 50
+) -> Mapping[str, frozenset[OwnerId]]:
     """For each kind, at most `most` owners who could be asked now: alive, able, not suspended."""
     rows = await tx.fetch(
         """

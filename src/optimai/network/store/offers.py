@@ -108,7 +108,8 @@ async def late(tx: Tx, ids: Sequence[AssignmentId]) -> dict[AssignmentId, Late]:
         ids,
     )
     return {
-        row["id"]: Late(row["campaign"], row["purse"], row["cost"], row["places"], row["busy"]) for row in rows
+        row["id"]: Late(row["campaign"], row["purse"], row["cost"], row["places"], row["busy"])
+        for row in rows
     }
 
 
@@ -277,7 +278,9 @@ async def tried(tx: Tx, tasks: Sequence[TaskId], owners: Sequence[OwnerId]) -> d
     return {row["task"]: frozenset(row["owners"]) for row in rows}
 
 
-async def offer(tx: Tx, offers: Sequence[Offered], now: Instant) -> dict[tuple[TaskId, OwnerId], AssignmentId]:
+async def offer(
+    tx: Tx, offers: Sequence[Offered], now: Instant
+) -> dict[tuple[TaskId, OwnerId], AssignmentId]:
     """Write assignments and what is set aside for each; the ledger is moved by whoever calls."""
     rows = await tx.fetch(
         """

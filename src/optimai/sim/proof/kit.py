@@ -1,21 +1,24 @@
 """A kit in memory: what a kind's work may touch, with nothing behind it.
 
 Blobs are a dictionary, shards are Parquet bytes in it, the web is a dictionary of
-pages and refusals, and it is always noon. A test puts in what the work will read,
-and looks afterwards at what it wrote, fetched and told.
+pages and refusals, and it is always noon. A test or an example puts in what the work
+will read, and looks afterwards at what it wrote, fetched and told.
 """
 
 import io
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
+from weakref import finalize
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from optimai.core import rows
 from optimai.core.clock import Instant, instant
+from optimai.core.errors import BadShard, NotFound
 from optimai.core.ids import BlobId, RowId, blob_id
 from optimai.core.rows import Row
 from optimai.kinds.contract import Shard
@@ -49,7 +52,7 @@ class MemoryKit:
         self.fetched: list[str] = []
         self.told: list[tuple[int, int]] = []
         self.time = now
-        self._scratch: Path | None = None
+        self._scratch: Path | None = None  # removed with the kit
 
     def row_id(self, *key: str) -> RowId:
         return rows.row_id(self.step, *key)
@@ -60,7 +63,8 @@ class MemoryKit:
     async def rows(self, shard: Shard, *columns: str) -> list[dict[str, Any]]:
         """Of these columns, or of all. What the shard lacks is None in each row."""
         table = pq.read_table(io.BytesIO(self.blobs[shard.blob]))
-        assert table.num_rows == shard.rows
+        if table.num_rows != shard.rows:
+            raise BadShard(shard.blob, f"it has {table.num_rows} rows and not {shard.rows}")
         listed: list[dict[str, Any]] = table.to_pylist()
         return [{name: row.get(name) for name in columns} for row in listed] if columns else listed
 
@@ -68,6 +72,8 @@ class MemoryKit:
         return self.put(rows.write(many))
 
     async def read(self, blob: BlobId) -> bytes:
+        if blob not in self.blobs:
+            raise NotFound("blob", blob, "Write it before you name it.")
         return self.blobs[blob]
 
     async def write(self, data: bytes) -> BlobId:
@@ -76,7 +82,7 @@ class MemoryKit:
     async def fetch(self, url: str, *, delay_ms: int = 0) -> Page:
         """The page of `web`; what is not there is unreachable."""
         self.fetched.append(url)
-        found = self.web.get(url, Refused("unreachable", f"{url} is not in the test's web"))
+        found = self.web.get(url, Refused("unreachable", f"{url} is not in the kit's web"))
         if callable(found):
             found = found()
         if isinstance(found, Refused):
@@ -86,10 +92,12 @@ class MemoryKit:
     def scratch(self) -> Path:
         if self._scratch is None:
             self._scratch = Path(mkdtemp(prefix="kit-"))
+            finalize(self, rmtree, self._scratch, ignore_errors=True)
         return self._scratch
 
     def progress(self, done: int, of: int) -> None:
-        assert 0 <= done <= of
+        if not 0 <= done <= of:
+            raise ValueError(f"progress({done}, {of}): it goes from 0 to all")
         self.told.append((done, of))
 
     async def challenges(self) -> AsyncIterator[Asked]:

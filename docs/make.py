@@ -1,0 +1,97 @@
+"""Makes what docs/ says of tables in the code: states.md and errors.md. `make docs` writes them anew."""
+
+import inspect
+import re
+from collections.abc import Mapping, Set
+from enum import StrEnum
+from pathlib import Path
+
+from optimai.core import assignment, earning
+from optimai.core.errors import OptimaiError
+
+HERE = Path(__file__).parent
+NOTE = "<!-- Made by docs/make.py: change the code and run `make docs`. -->"
+
+
+def pages() -> dict[str, str]:
+    return {"states.md": states(), "errors.md": errors()}
+
+
+def states() -> str:
+    """A diagram of each table of moves."""
+    return f"""{NOTE}
+# States
+
+Every move that there is; any other is refused as `wrong_move`.
+
+## An assignment
+
+One owner's try at a task (`core/assignment.py`).
+
+{_diagram(assignment.MOVES, assignment.State.OFFERED)}
+
+A lapsed try returns when nobody has taken its place yet. Accepted becomes rejected when a later audit overturns
+the verdict, and back when the task is judged again without the one who lied.
+
+## An earning
+
+A line of pay (`core/earning.py`).
+
+{_diagram(earning.MOVES, earning.State.RESERVED)}
+
+What is available is final. What is void went back to escrow, and its line says why.
+"""
+
+
+def _diagram(moves: Mapping[StrEnum, Set[StrEnum]], first: StrEnum) -> str:
+    lines = [f"    [*] --> {first}"]
+    for state, to in moves.items():
+        lines += [f"    {state} --> {other}" for other in moves if other in to]
+        lines += [] if to else [f"    {state} --> [*]"]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+
+
+def errors() -> str:
+    """A line for each error, by its code."""
+    kinds = sorted(OptimaiError.__subclasses__(), key=lambda kind: kind.code)
+    lines = [
+        f"| `{kind.code}` | {kind.status} | {kind.fault} | {'yes' if kind.retry else 'no'} | {_sentence(kind)} |"
+        for kind in kinds
+    ]
+    table = "\n".join(
+        ["| code | status | whose fault | again | what it says |", "|---|---|---|---|---|", *lines]
+    )
+    return f"""{NOTE}
+# Errors
+
+All that can go wrong and be told to someone (`core/errors.py`). A code is stable: programs may rely on it. The
+API answers with the status; `again` says whether the same request may succeed later by itself.
+
+{table}
+"""
+
+
+def _sentence(kind: type[OptimaiError]) -> str:
+    """What it says, with the names of what it is given for what differs."""
+    given = {
+        name: 7 if one.annotation is int else Name(name)
+        for name, one in inspect.signature(kind).parameters.items()
+    }
+    return re.sub(r"(?<!\w)([78])(?!\w)", "N", str(kind(**given))).replace("|", "\\|")
+
+
+class Name(str):
+    """A parameter, shown by its name."""
+
+    __slots__ = ()
+
+    def __new__(cls, name: str) -> "Name":
+        return super().__new__(cls, name.upper())
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (HERE / name).write_text(text, "utf-8")

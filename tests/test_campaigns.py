@@ -1,0 +1,201 @@
+"""What a campaign promises about its money and its time, on real PostgreSQL."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from optimai.core.errors import BadCampaign, NotEnough, Taken
+from optimai.core.money import OPI
+from optimai.core.version import Version
+from optimai.network.store.sql import Database
+from optimai.wire import envelope
+from optimai.wire.exchange import Done
+from tests.road import MINUTE, REQUESTER, Road, campaign, done
+
+pytestmark = pytest.mark.usefixtures("trial")
+
+UNCHECKED = {"validate": {"audit": "0%"}}
+
+
+@pytest.fixture
+def road(database: Database) -> Road:
+    return Road(database)
+
+
+async def the(road: Road, what: str) -> Any:
+    return await road.value(f"select {what} from campaign")
+
+
+async def test_the_budget_leaves_the_account_at_once(road: Road):
+    await road.deposit(150 * OPI)
+    number = await road.submit(campaign())
+    assert await road.balance(f"available:{REQUESTER}") == 50 * OPI
+    assert await road.in_escrow(number) == 100 * OPI
+
+
+async def test_who_has_too_little_is_told_how_much_is_missing_and_nothing_happens(road: Road):
+    await road.deposit(99 * OPI)
+    with pytest.raises(NotEnough, match=r"available:requester has 99\.000 OPI and needs 100\.000"):
+        await road.submit(campaign())
+    assert await road.value("select count(*) from campaign") == 0
+    assert await road.balance(f"available:{REQUESTER}") == 99 * OPI
+
+
+async def test_a_name_is_taken_while_its_campaign_runs(road: Road):
+    await road.begin(step={"tasks": 0})
+    with pytest.raises(Taken):
+        await road.submit(campaign())
+    await road.quiet()
+    await road.submit(campaign())
+
+
+@pytest.mark.parametrize(
+    ("raw", "where"),
+    [
+        ({"step": {"kind": "nothing.there"}}, "steps.tried.kind"),
+        ({"step": {"price": "1/page"}}, "steps.tried.price"),
+        ({"step": {"judge": "unheard of"}}, "steps.tried"),
+        ({"step": {"tasks": "many"}}, "steps.tried"),
+    ],
+)
+async def test_what_only_a_kind_knows_is_checked_before_any_money_moves(
+    road: Road, raw: dict[str, Any], where: str
+):
+    await road.deposit()
+    with pytest.raises(BadCampaign, match=f"^{where}: "):
+        await road.submit(campaign(**raw))
+    assert await road.balance(f"available:{REQUESTER}") == 1_000 * OPI
+
+
+async def test_an_input_may_say_anything_but_not_what_a_row_is_called(road: Road):
+    await road.deposit()
+    with pytest.raises(BadCampaign, match="^inputs.nothing: '_row' begins with _"):
+        await road.submit(campaign(inputs={"nothing": [{"_row": "mine"}]}))
+    odd = {"text": 'a " \\ \u0000 \n 🌱', "größe": 9_007_199_254_740_993, "yes": True}
+    await road.submit(campaign(inputs={"nothing": [odd]}))
+    await road.stage("epoch", "plan")
+    assert await road.stage("dataset") == 0
+
+
+# The end
+
+
+async def test_what_was_not_spent_returns_to_the_last_nano(road: Road):
+    await road.begin(budget="7.000000123 OPI", step={"tasks": 2, "price": "1.000000001/row"} | UNCHECKED)
+    ann = await road.join("ann")
+    for offer in await road.offered(ann, room=2):
+        await road.exchange(ann, done(offer))
+    await road.quiet()
+    assert await the(road, "state") == "running"
+    road.later(11 * MINUTE)
+    await road.quiet()
+    assert await the(road, "state") == "done"
+    paid = 2 * (OPI + 1)
+    assert await road.balance(f"available:{ann.owner}") == paid
+    assert await road.balance(f"available:{REQUESTER}") == 1_000 * OPI - paid
+    assert await road.in_order()
+
+
+async def test_a_campaign_that_needs_nothing_ends_at_once_with_an_empty_dataset(road: Road):
+    await road.begin(step={"tasks": 0})
+    await road.quiet()
+    assert await the(road, "state") == "done"
+    assert await road.value("select rows from version") == 0
+    assert await road.balance(f"available:{REQUESTER}") == 1_000 * OPI
+
+
+async def test_unpaid_work_is_published_before_its_campaign_ends(road: Road):
+    await road.begin(step={"price": None} | UNCHECKED)
+    await road.answer(await road.join("ann"))
+    for name in ("judge", "end", "publish", "end", "seal", "end"):
+        await road.stage(name)
+        assert await the(road, "state") == "running"
+    await road.stage("dataset", "end")
+    assert await the(road, "state") == "done"
+    assert await road.value("select rows from version") == 1
+
+
+async def test_when_its_time_is_over_nothing_more_is_offered_and_what_was_answered_is_judged_paid_and_published(
+    road: Road,
+):
+    await road.begin(until="1h", step={"tasks": 4, "answers": 2} | UNCHECKED)
+    ann, bob, cid = [await road.join(name) for name in ("ann", "bob", "cid")]
+    first, second, third = await road.offered(ann, room=3)
+    await road.exchange(ann, done(first), done(second))
+    [his] = await road.offered(bob)
+    await road.exchange(bob, done(his))
+    road.later(timedelta(hours=1))
+    await road.quiet()
+    assert await road.offered(cid, room=9) == []
+    states = [row["state"] for row in await road.rows("select state from task order by id")]
+    assert states == ["closed", "closed", "parked", "parked"]
+    assert await road.balance(f"pending:{ann.owner}") == 2 * OPI
+    assert await road.balance(f"pending:{bob.owner}") == OPI
+
+    road.later(11 * MINUTE)
+    await road.quiet()
+    assert await the(road, "state") == "cancelled"
+    [version] = await road.rows("select manifest from version")
+    assert msgspec.json.decode(envelope.read(version["manifest"]).payload, type=Version).rows == 2
+    assert await road.balance(f"available:{REQUESTER}") == 997 * OPI
+    assert await road.in_order()
+    assert third.assignment  # it never came back
+
+
+async def test_a_try_that_is_out_when_the_time_is_over_may_still_come_in(road: Road):
+    await road.begin(until="1h", step=UNCHECKED)
+    ann = await road.join("ann")
+    road.later(timedelta(minutes=59, seconds=30))
+    [offer] = await road.offered(ann)
+    road.later(MINUTE / 2)
+    await road.quiet()
+    assert (await road.exchange(ann, done(offer))).taken == (offer.assignment,)
+    await road.quiet()
+    assert await road.balance(f"pending:{ann.owner}") == OPI
+
+
+async def test_an_audit_that_did_not_come_in_time_is_done_without(road: Road):
+    await road.begin(until="1h", step={"audited": True})
+    ann, bob = await road.join("ann"), await road.join("bob")
+    await road.offered(bob, room=0)
+    await road.answer(ann)
+    await road.stage("judge")
+    [audit] = await road.offered(bob)
+    assert audit.role == "audit"
+    await road.exchange(bob, Done(audit.assignment, declined="no"))
+    road.later(timedelta(hours=1))
+    await road.offered(bob, room=0)
+    await road.quiet()
+    assert await road.balance(f"pending:{ann.owner}") == OPI
+
+
+async def test_the_money_of_parked_tasks_returns_with_its_reason_when_the_campaign_ends(
+    road: Road, caplog: pytest.LogCaptureFixture
+):
+    await road.begin(step={"tasks": 2, "judge": "raises"} | UNCHECKED)
+    ann = await road.join("ann")
+    await road.exchange(ann, *(done(offer) for offer in await road.offered(ann, room=2)))
+    await road.stage("judge")
+    assert await road.balance("reserved:1") == 2 * OPI
+    await road.quiet()
+    assert await the(road, "state") == "done"
+    lines = await road.rows("select state, amount, reason from earning")
+    assert {(row["state"], row["amount"]) for row in lines} == {("void", 0)}
+    assert {row["reason"] for row in lines} == {"its judge broke, so the task was never judged"}
+    assert await road.balance(f"available:{REQUESTER}") == 1_000 * OPI
+    assert await road.in_order()
+
+
+async def test_a_plan_that_raises_ends_its_step_and_says_why_and_the_others_go_on(
+    road: Road, caplog: pytest.LogCaptureFixture
+):
+    await road.begin(step={"plan": "raises"})
+    await road.submit_more("sound", {"tasks": 2})
+    await road.quiet()
+    assert await road.value("select state from campaign where name = 'trials'") == "done"
+    assert await road.value("select count(*) from task") == 2
+    [told] = await road.rows("select title, why from event where tone = 'bad'")
+    assert told["title"] == "The plan of trials/tried broke"
+    assert "this plan never works" in told["why"]

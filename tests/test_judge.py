@@ -1,0 +1,364 @@
+"""The judge's promises, on real PostgreSQL: who is checked, what a lie costs, and that one broken case stops no other."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+import pytest
+from msgspec import Raw
+from msgspec.structs import replace
+
+from optimai.core import rows
+from optimai.core.money import OPI
+from optimai.core.rows import row_id
+from optimai.core.version import Version
+from optimai.kinds.contract import Shard
+from optimai.kinds.ruling import Record
+from optimai.network import shards
+from optimai.network.store import judging
+from optimai.network.store.sql import Database
+from optimai.wire import envelope
+from optimai.wire.exchange import Done
+from tests.road import MINUTE, Node, Road, done
+
+pytestmark = pytest.mark.usefixtures("trial")
+
+
+@pytest.fixture
+def road(database: Database) -> Road:
+    return Road(database)
+
+
+async def verdicts(road: Road) -> list[Record]:
+    found = await road.rows("select body from verdict order by id")
+    return [msgspec.json.decode(row["body"], type=Record) for row in found]
+
+
+async def trust(road: Road, *nodes: Node) -> None:
+    """Their probation is over."""
+    async with road.database.begin() as (tx, _):
+        for node in nodes:
+            await tx.execute("insert into standing values ($1, 'trial', 100, 0, null)", node.owner)
+
+
+async def states(road: Road) -> list[str]:
+    return [row["state"] for row in await road.rows("select state from assignment order by id")]
+
+
+async def tasks(road: Road) -> list[tuple[str, int, str]]:
+    found = await road.rows("select state, places, role from task order by id")
+    return [(row["state"], row["places"], row["role"]) for row in found]
+
+
+# Audits
+
+
+async def test_the_first_units_of_everybody_are_checked_by_another_owner(road: Road):
+    await road.begin()
+    ann, bob = await road.join("ann"), await road.join("bob")
+    await road.offered(bob, room=0)
+    await road.answer(ann)
+    await road.stage("judge")
+    assert await tasks(road) == [("open", 1, "audit")]
+    assert await road.offered(ann) == []
+    await road.answer(bob)
+    await road.stage("judge")
+    [record] = await verdicts(road)
+    assert (record.draw.audit, record.draw.why) == (True, "probation")
+    assert [one.role for one in record.asked.given] == ["answer", "audit"]
+    assert [(one.units, one.checked, one.faults) for one in record.ruled.found] == [(1, 1, 0)] * 2
+
+
+async def test_later_only_a_share_is_checked_that_the_epochs_secret_seed_draws(road: Road):
+    await road.begin(step={"tasks": 64, "validate": {"audit": "25%"}})
+    ann, bob = await road.join("ann"), await road.join("bob")
+    await trust(road, ann, bob)
+    await road.offered(bob, room=0)
+    offers = await road.offered(ann, room=64)
+    await road.exchange(ann, *(done(offer) for offer in offers))
+    await road.stage("judge")
+    audits = [role for state, _, role in await tasks(road) if state == "open"]
+    assert set(audits) == {"audit"}
+    assert 4 <= len(audits) <= 32
+    assert {record.draw.why for record in await verdicts(road)} == {"chance"}
+
+
+async def test_what_a_plan_wants_audited_always_is(road: Road):
+    await road.begin(step={"audited": True})
+    ann, bob = await road.join("ann"), await road.join("bob")
+    await trust(road, ann, bob)
+    await road.offered(bob, room=0)
+    await road.answer(ann)
+    await road.stage("judge")
+    assert await tasks(road) == [("open", 1, "audit")]
+
+
+async def test_a_private_network_waives_the_audit_that_nobody_else_can_do_and_says_so(road: Road):
+    await road.begin()
+    await road.answer(await road.join("ann"))
+    await road.quiet()
+    [record] = await verdicts(road)
+    assert record.draw.why == "nobody else"
+    assert record.ruled.reason == "checked by nobody else"
+    [version] = await road.rows("select manifest from version")
+    card = msgspec.json.decode(envelope.read(version["manifest"]).payload, type=Version).card
+    assert card["checked_by_nobody_else"] == ["tried"]
+    assert card["steps"][0]["waived"] == 1
+
+
+async def test_an_audit_that_nobody_takes_is_waived_after_a_while_but_not_while_somebody_could(road: Road):
+    await road.begin()
+    ann, bob = await road.join("ann"), await road.join("bob")
+    await road.offered(bob, room=0)
+    await road.answer(ann)
+    await road.stage("judge")
+    road.later(1.5 * MINUTE)
+    assert await road.stage("judge") == 0
+    road.later(3 * MINUTE)  # nobody has heard of bob for longer than that
+    assert await road.stage("judge") == 1
+    [record] = await verdicts(road)
+    assert record.draw.audit
+    assert record.asked.last
+    assert await road.value("select count(*) from assignment where role = 'audit'") == 0
+
+
+async def test_a_public_network_waives_nothing(road: Road):
+    road.database.network = replace(road.database.network, private=False)
+    await road.begin()
+    await road.answer(await road.join("ann"))
+    road.later(timedelta(days=1))
+    await road.stage("judge")
+    assert await tasks(road) == [("open", 1, "audit")]
+    assert await verdicts(road) == []
+
+
+async def test_cases_in_which_somebody_will_come_do_not_keep_the_judge_from_those_behind_them(road: Road):
+    await road.begin(budget="1000 OPI", step={"tasks": 250, "audited": True})
+    ann, bob = await road.join("ann"), await road.join("bob")
+    await road.offered(bob, room=0)
+    for _ in range(4):
+        offers = await road.offered(ann, room=64)
+        await road.exchange(ann, *(done(offer) for offer in offers))
+    await road.stage("judge", "judge")
+    for _ in range(3):
+        road.later(MINUTE)
+        await road.offered(bob, room=0)
+        assert await road.stage("judge") == 0
+    last = await road.value("select max(id) from task")
+    async with road.database.begin() as (tx, _):
+        await tx.execute("update task set places = 0 where id = $1", last)
+    assert await road.stage("judge") == 1
+    assert await road.value("select state from task where id = $1", last) == "closed"
+
+
+# Trust
+
+
+async def liar_and_two(road: Road, tasks: int) -> tuple[Node, Node, Node]:
+    """`dan` lies about all of them; on all but the first three nobody looks before he is found out."""
+    await road.begin(step={"tasks": tasks, "validate": {"audit": "0%"}})
+    dan, ann, bob = [await road.join(name) for name in ("dan", "ann", "bob")]
+    await trust(road, ann, bob)
+    async with road.database.begin() as (tx, _):
+        await tx.execute("insert into standing values ($1, 'trial', 20, 0, null)", dan.owner)
+    offers = await road.offered(dan, room=tasks)
+    await road.exchange(dan, *(done(offer, 666) for offer in offers))
+    await road.stage("judge", "settle")
+    return dan, ann, bob
+
+
+async def find_out(road: Road, dan: Node, ann: Node, bob: Node) -> None:
+    """Three tasks of his that are checked, and found wrong."""
+    await road.submit_more("later", {"tasks": 3, "audited": True})
+    offers = await road.offered(dan, room=3)
+    await road.exchange(dan, *(done(offer, 666) for offer in offers))
+    await road.offered(ann, room=0)
+    await road.offered(bob, room=0)
+    for _ in range(4):
+        await road.stage("judge")
+        for honest in (ann, bob):
+            offers = await road.offered(honest, room=64)
+            await road.exchange(honest, *(done(offer, 7) for offer in offers))
+    await road.stage("judge", "settle")
+
+
+async def test_who_lies_is_suspended_and_his_early_verdicts_are_overturned_before_they_are_paid(road: Road):
+    dan, ann, bob = await liar_and_two(road, tasks=4)
+    assert await road.balance(f"pending:{dan.owner}") == 4 * OPI
+    road.later(31 * timedelta(seconds=1))
+    await road.stage("publish", "seal", "dataset")
+    assert await road.value("select count(*) from version where name = 'trials'") == 1
+
+    await find_out(road, dan, ann, bob)
+    assert await road.value("select suspended is not null from standing where owner = $1", dan.owner)
+    assert await road.balance(f"pending:{dan.owner}") == 0
+    void = await road.rows("select reason from earning where owner = $1 and state = 'void'", dan.owner)
+    assert len(void) >= 4
+    assert all(row["reason"] for row in void)
+
+    road.later(31 * timedelta(seconds=1))
+    await road.quiet()
+    manifests = await road.rows("select manifest from version where name = 'trials' order by number")
+    first, second = [
+        msgspec.json.decode(envelope.read(one["manifest"]).payload, type=Version) for one in manifests
+    ]
+    assert (first.number, second.number) == (1, 2)
+    assert first.rows == second.rows == 4
+    assert await values(road, second) == [7] * 4
+    assert await values(road, first) == [666] * 4
+    assert await road.in_order()
+
+
+async def values(road: Road, version: Version) -> list[int]:
+    async with road.database.begin() as (tx, _):
+        return [
+            row["value"]
+            for part in version.parts
+            for row in await shards.read(tx, Shard(part.blob, part.rows, part.bytes))
+        ]
+
+
+async def test_what_is_free_already_stays_paid_though_the_verdict_is_overturned(road: Road):
+    dan, ann, bob = await liar_and_two(road, tasks=1)
+    road.later(11 * MINUTE)
+    await road.stage("release")
+    assert await road.balance(f"available:{dan.owner}") == OPI
+    await find_out(road, dan, ann, bob)
+    assert await road.balance(f"available:{dan.owner}") == OPI
+    assert await road.in_order()
+
+
+async def test_unpaid_work_of_a_liar_is_judged_again_until_its_time_to_appeal_is_over(road: Road):
+    await road.begin(step={"tasks": 2, "price": None, "validate": {"audit": "0%"}})
+    dan, ann, bob = [await road.join(name) for name in ("dan", "ann", "bob")]
+    await trust(road, dan, ann, bob)
+    await road.exchange(dan, *(done(offer, 666) for offer in await road.offered(dan, room=2)))
+    await road.stage("judge")
+    async with road.database.begin() as (tx, now):
+        assert len(await judging.suspend(tx, dan.owner, "trial", now)) == 2
+    road.later(11 * MINUTE)
+    await road.stage("judge")
+    async with road.database.begin() as (tx, now):
+        await tx.execute("update task set state = 'closed'")
+        assert await judging.suspend(tx, dan.owner, "trial", now) == []
+
+
+# Broken judges
+
+
+@pytest.mark.parametrize("judge", ["raises", "nul", "forgets", "misnames"])
+async def test_a_judge_that_breaks_parks_its_case_and_the_others_go_on(
+    road: Road, judge: str, caplog: pytest.LogCaptureFixture
+):
+    await road.begin(step={"tasks": 2, "judge": judge, "validate": {"audit": "0%"}})
+    await road.submit_more("sound", {"tasks": 2, "validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    await trust(road, ann)
+    await road.exchange(ann, *(done(offer) for offer in await road.offered(ann, room=4)))
+    await road.stage("judge")
+    assert [state for state, *_ in await tasks(road)] == ["parked", "parked", "closed", "closed"]
+    told = await road.rows("select title, why from event where tone = 'bad'")
+    assert len(told) == 2
+    assert all("Its judge broke" in row["why"] for row in told)
+    assert "the judge of task" in caplog.text
+
+
+# Results that can't be taken
+
+
+def row(number: int, **more: object) -> dict[str, object]:
+    return {"_row": row_id("trials/tried", str(number)), "number": number, "value": 7} | more
+
+
+GOOD = [row(0)]
+BAD = {
+    "another name than its key's": [row(0, _row="f" * 32)],
+    "a column of the network's": [row(0), row(1, _verdict=4)],
+    "no name": [{"number": 0}],
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+async def test_rows_that_do_not_follow_from_the_task_are_a_fault(road: Road, what: str):
+    lines = sorted(
+        (msgspec.json.encode(one, order="sorted") for one in BAD[what]), key=lambda line: line[-40:]
+    )
+    await refused(road, b"".join(line + b"\n" for line in lines))
+
+
+async def test_rows_that_are_not_in_canonical_form_are_a_fault(road: Road):
+    await refused(road, rows.write(GOOD).replace(b":", b": "))
+
+
+async def test_too_many_rows_are_a_fault(road: Road, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("optimai.network.intake.MOST_ROWS", 2)
+    await refused(road, rows.write([row(number) for number in range(3)]))
+
+
+async def test_a_blob_that_was_never_brought_is_a_fault(road: Road):
+    await refused(road, None)
+
+
+async def refused(road: Road, blob: bytes | None) -> None:
+    """What names this blob is refused, checked or not, and the next owner's result stands."""
+    await road.begin(step={"validate": {"audit": "0%"}})
+    ann, bob = await road.join("ann"), await road.join("bob")
+    await trust(road, ann, bob)
+    name = await road.database.blobs.put(blob) if blob is not None else "a" * 64
+    [offer] = await road.offered(ann)
+    await road.offered(bob, room=0)
+    await road.exchange(ann, done(offer, {"rows": name}))
+    await road.stage("judge")
+    assert await tasks(road) == [("open", 1, "answer")]
+    await road.answer(bob)
+    await road.stage("judge")
+    [record] = await verdicts(road)
+    assert [bool(one.refused) for one in record.asked.given] == [True, False]
+    assert [(one.units, one.faults) for one in record.ruled.found] == [(0, 1), (1, 0)]
+    assert await states(road) == ["rejected", "accepted"]
+
+
+async def test_rows_that_follow_are_taken(road: Road):
+    await road.begin()
+    ann = await road.join("ann")
+    blob = await road.database.blobs.put(rows.write(GOOD))
+    [offer] = await road.offered(ann)
+    await road.exchange(ann, done(offer, {"rows": blob}))
+    await road.stage("judge")
+    assert await states(road) == ["accepted"]
+
+
+async def test_a_result_that_nobody_can_read_is_a_fault_and_never_audited(road: Road):
+    await road.begin(step={"audited": True})
+    ann, bob = await road.join("ann"), await road.join("bob")
+    [offer] = await road.offered(ann)
+    await road.offered(bob, room=0)
+    await road.exchange(ann, Done(offer.assignment, Raw(b'{"value":"seven","more":[1]}')))
+    await road.stage("judge")
+    assert await tasks(road) == [("open", 1, "answer")]
+    assert await road.value("select draw is null from task")
+
+
+# What it looks at
+
+
+async def test_a_task_that_still_waits_for_opinions_is_not_looked_at(road: Road):
+    await road.begin(step={"answers": 3})
+    names: Sequence[str] = ("ann", "bob", "cid")
+    nodes = [await road.join(name) for name in names]
+    for node in nodes[:2]:
+        await road.answer(node)
+        assert await road.stage("judge") == 0
+    [offer] = await road.offered(nodes[2])
+    assert await road.stage("judge") == 0
+    await road.exchange(nodes[2], done(offer))
+    assert await road.stage("judge") == 1
+
+
+async def test_no_verdict_is_written_while_an_epoch_closes(road: Road):
+    await road.begin()
+    await road.answer(await road.join("ann"))
+    async with road.database.begin() as (tx, _):
+        await tx.execute("update epoch set closing = true")
+    assert await road.stage("judge") == 0
+    assert await verdicts(road) == []

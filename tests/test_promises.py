@@ -1,0 +1,292 @@
+"""Every promise that README.md makes to a user, and the test that holds us to it.
+
+Those that no other file proves are proved here, on one run of `optimai run
+examples/words.yaml` from an empty OPTIMAI_HOME.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from optimai.cli import settings
+from optimai.core import campaign
+from optimai.kinds import catalog
+from optimai.node import limits
+
+ROOT = Path(__file__).parent.parent
+
+# What is promised, and where it is proved: file of tests/, name of the test.
+PROMISES = {
+    "a requester gets a dataset from one file": ("test_promises", "test_run_ends_with_a_dataset"),
+    "it is useful on one laptop with zero strangers": (
+        "test_promises",
+        "test_run_ends_with_a_dataset",
+    ),
+    "nothing is left running": ("test_promises", "test_run_leaves_no_process"),
+    "get brings rows, card and lineage": (
+        "test_promises",
+        "test_get_brings_the_rows_as_parquet_or_json_lines_with_card_and_lineage",
+    ),
+    "every row can be traced to signed work": (
+        "test_promises",
+        "test_trace_leads_from_a_row_to_its_signed_result_and_pay",
+    ),
+    "estimate moves no money": ("test_promises", "test_estimate_says_a_price_and_moves_no_money"),
+    "status shows campaigns": ("test_promises", "test_status_names_the_campaign_and_its_dataset"),
+    "pay shows each line and why": ("test_promises", "test_pay_shows_each_line"),
+    "verify recomputes the newest epoch": ("test_promises", "test_verify_recomputes_the_newest_epoch"),
+    "anyone recomputes an epoch from its bundle": (
+        "test_world",
+        "test_a_stranger_recomputes_every_epoch_from_its_bundle_alone",
+    ),
+    "a changed bundle is noticed": (
+        "test_world",
+        "test_one_changed_byte_anywhere_in_a_bundle_is_noticed",
+    ),
+    "nothing acknowledged is lost, nothing paid twice": (
+        "test_crashes",
+        "test_after_kills_at_random_points_all_is_done_nothing_is_lost_and_nothing_is_paid_twice",
+    ),
+    "the walk is what really happens": (
+        "test_walk",
+        "test_every_block_of_the_walk_is_what_happens_to_that_task",
+    ),
+    "an error is one sentence with a code": (
+        "test_promises",
+        "test_an_error_is_a_code_and_a_sentence_and_no_traceback",
+    ),
+    "no secret is in a log or an argument": (
+        "test_promises",
+        "test_no_secret_is_in_a_log_or_readable_by_others",
+    ),
+    "nothing phones home": ("test_promises", "test_whatever_imports_daft_was_told_not_to_track"),
+    "docs/campaign.md has every word": (
+        "test_promises",
+        "test_every_word_and_option_of_a_campaign_is_documented",
+    ),
+}
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_a_promise_has_a_test(promise: str):
+    file, name = PROMISES[promise]
+    tree = ast.parse((ROOT / "tests" / f"{file}.py").read_text("utf-8"))
+    assert name in {one.name for one in tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+class Ran(NamedTuple):
+    home: Path
+    status: int
+    said: str
+    seen: dict[int, psutil.Process]  # every process that there was
+    arguments: set[str]
+
+
+def optimai(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "optimai", *words],
+        env=environment(home),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "OPTIMAI_HOME": str(home), "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="module")
+def ran() -> Iterator[Ran]:
+    """The smallest campaign, from nothing to its dataset; what it was seen to start."""
+    with tempfile.TemporaryDirectory(prefix="optimai-run-") as folder:  # short: a socket's path has 107 bytes
+        home = Path(folder) / "home"
+        said = Path(folder) / "said"
+        seen: dict[int, psutil.Process] = {}
+        arguments: set[str] = set()
+        with said.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "optimai", "run", "examples/words.yaml"],
+                env=environment(home),
+                cwd=ROOT,
+                stdout=out,
+                stderr=out,
+            )
+            whole = psutil.Process(process.pid)
+            for _ in range(600):
+                try:
+                    process.wait(0.2)
+                    break
+                except subprocess.TimeoutExpired:
+                    for one in whole.children(recursive=True):
+                        seen[one.pid] = one
+                        try:
+                            arguments.update(one.cmdline())
+                        except psutil.NoSuchProcess:
+                            continue
+            else:
+                process.terminate()
+        yield Ran(home, process.wait(20), said.read_text(), seen, arguments)
+
+
+@pytest.mark.slow
+def test_run_ends_with_a_dataset(ran: Ran):
+    assert ran.status == 0, ran.said
+    assert "words@1" in ran.said
+    assert "3 rows" in ran.said
+
+
+@pytest.mark.slow
+def test_run_leaves_no_process(ran: Ran):
+    assert len(ran.seen) >= 3  # a coordinator, PostgreSQL, a node
+    assert [one for one in ran.seen.values() if one.is_running()] == []
+
+
+@pytest.mark.slow
+def test_get_brings_the_rows_as_parquet_or_json_lines_with_card_and_lineage(ran: Ran, tmp_path: Path):
+    for form in ("parquet", "jsonl"):
+        got = optimai(ran.home, "get", "words@1", "--to", form, "--into", str(tmp_path / form))
+        assert got.returncode == 0, got.stderr
+    [parquet] = (tmp_path / "parquet").rglob("*.parquet")
+    [lines] = [file for file in (tmp_path / "jsonl").rglob("*.jsonl") if "lineage" not in file.name]
+    rows = pq.read_table(parquet).to_pylist()
+    assert sorted(row["words"] for row in rows) == [6, 8, 9]
+    assert {row["_row"] for row in rows} == {
+        json.loads(line)["_row"] for line in lines.read_text().splitlines()
+    }
+    assert {"_row", "_from", "_result", "_verdict", "_lineage"} <= rows[0].keys()
+    assert {file.name for file in parquet.parent.iterdir()} > {parquet.name}
+
+
+@pytest.mark.slow
+def test_trace_leads_from_a_row_to_its_signed_result_and_pay(ran: Ran, tmp_path: Path):
+    optimai(ran.home, "get", "words@1", "--into", str(tmp_path))
+    [file] = tmp_path.rglob("*.parquet")
+    row = pq.read_table(file).to_pylist()[0]
+    traced = optimai(ran.home, "trace", "words@1", row["_row"])
+    assert traced.returncode == 0, traced.stderr
+    assert f"verdict {row['_verdict']}" in traced.stdout
+    assert f"envelope {row['_result'][:16]}" in traced.stdout
+    assert "given by the requester" in traced.stdout
+    assert "OPI" in traced.stdout
+
+
+@pytest.mark.slow
+def test_status_names_the_campaign_and_its_dataset(ran: Ran):
+    said = optimai(ran.home, "status")
+    assert said.returncode == 0, said.stderr
+    assert "words@1, 3 rows" in said.stdout
+    assert "done" in said.stdout
+
+
+@pytest.mark.slow
+def test_pay_shows_each_line(ran: Ran):
+    said = optimai(ran.home, "pay")
+    assert said.returncode == 0, said.stderr
+    assert "words/counts" in said.stdout
+    assert "3 of 3 rows" in said.stdout
+    assert "available" in said.stdout
+
+
+@pytest.mark.slow
+def test_verify_recomputes_the_newest_epoch(ran: Ran, tmp_path: Path):
+    said = optimai(ran.home, "verify", "1", "--save", str(tmp_path))
+    assert said.returncode == 0, said.stderr + said.stdout
+    assert "holds" in optimai(ran.home, "verify").stdout
+    bundle = tmp_path / "bundle.jsonl"
+    bundle.write_bytes(bundle.read_bytes().replace(b"word", b"worb", 1))
+    assert optimai(ran.home, "verify", "--bundle", str(tmp_path)).returncode == 1
+
+
+@pytest.mark.slow
+def test_estimate_says_a_price_and_moves_no_money(ran: Ran):
+    before = optimai(ran.home, "status").stdout
+    said = optimai(ran.home, "estimate", "examples/words.yaml")
+    assert said.returncode == 0, said.stderr
+    assert "OPI" in said.stdout
+    assert optimai(ran.home, "status").stdout == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("run", "nowhere.yaml"), "not_found"),
+        (("get", "other@7"), "not_found"),
+        (("verify", "999"), "not_found"),
+        (("trace", "words@1", "nosuchrow"), "not_found"),
+    ],
+)
+def test_an_error_is_a_code_and_a_sentence_and_no_traceback(ran: Ran, words: tuple[str, ...], code: str):
+    said = optimai(ran.home, *words)
+    assert said.returncode == 2
+    assert re.fullmatch(rf"{code}: .+\.\n", said.stderr.strip() + "\n"), said.stderr
+
+
+@pytest.mark.slow
+def test_no_secret_is_in_a_log_or_readable_by_others(ran: Ran):
+    secrets = [file for file in ran.home.rglob("*") if file.suffix in (".key", ".token")]
+    assert {file.name for file in secrets} >= {"network.key", "admin.token"}
+    logs = "".join(file.read_text("utf-8", "replace") for file in ran.home.rglob("*.log"))
+    for file in secrets:
+        text = file.read_bytes()
+        said = text.decode().strip() if file.suffix == ".token" or file.name == "network.key" else text.hex()
+        assert said not in logs + ran.said, file
+        assert not any(said in one for one in ran.arguments), file
+        assert file.stat().st_mode & 0o077 == 0, file
+
+
+def test_whatever_imports_daft_was_told_not_to_track():
+    """Daft reports home at its import unless told not to: one module imports it, in a worker that was told."""
+    named = {
+        str(file.relative_to(ROOT / "src" / "optimai"))
+        for file in (ROOT / "src").rglob("*.py")
+        if re.search(r"^\s*(import|from) daft\b", file.read_text("utf-8"), re.MULTILINE)
+    }
+    assert named == {"kinds/dedup/work.py"}
+    assert settings.child_environment()["DO_NOT_TRACK"] == "1"
+    assert limits.environment(ROOT, 1)["DO_NOT_TRACK"] == "1"
+
+
+def words_of_a_campaign() -> set[str]:
+    """Every word that `core.campaign` takes in, by its path."""
+
+    def named(struct: type[msgspec.Struct], path: str = "") -> set[str]:
+        return {path + field.encode_name for field in msgspec.structs.fields(struct)}
+
+    return (
+        named(campaign._File)
+        | named(campaign._Validate, "validate.")
+        | named(campaign._Dataset, "dataset.")
+        | named(campaign._Private, "private.")
+        | {"kind", "from", "price", "dataset.split.by"}
+    )
+
+
+def options(kind: str) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(catalog.load(kind).options)}
+
+
+def first_cells(text: str) -> set[str]:
+    return set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
+
+
+def test_every_word_and_option_of_a_campaign_is_documented():
+    page = (ROOT / "docs" / "campaign.md").read_text("utf-8")
+    general, _, kinds = page.partition("\n## Kinds")
+    assert first_cells(general) == words_of_a_campaign()
+    documented = {section.partition("`")[0]: first_cells(section) for section in kinds.split("\n### `")[1:]}
+    assert documented == {kind: options(kind) for kind in catalog.names()}

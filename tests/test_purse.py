@@ -1,0 +1,238 @@
+"""Money under random histories: whatever crashes, repeats, lapses, is overturned or comes late, the ledger holds."""
+
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from optimai.core.earning import UNPAID, State
+from optimai.core.ids import AssignmentId, CampaignId
+from optimai.core.money import OPI, Nano
+from optimai.network import door, exchange, purse, stages
+from optimai.network.purse import Owed
+from optimai.network.store import money
+from optimai.network.store.sql import Database
+from optimai.wire.exchange import Done, Offer, Reply
+from tests.road import MINUTE, REQUESTER, Node, Road, done
+
+pytestmark = pytest.mark.usefixtures("trial")
+
+
+@pytest.fixture
+def road(database: Database) -> Road:
+    return Road(database)
+
+
+class Died(Exception):
+    """The coordinator, in the middle of a transaction."""
+
+
+class Player:
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.in_hand: list[Offer] = []
+        self.unsent: bytes | None = None
+
+
+class History:
+    """Five owners, one of whom always lies; stages in any order; any transaction may die, any reply may be lost."""
+
+    def __init__(self, road: Road, seed: int) -> None:
+        self.road = road
+        self.chance = Random(seed)
+        self.acknowledged: set[AssignmentId] = set()
+        self.free: dict[str, int] = {}
+
+    async def begin(self) -> None:
+        step = {"tasks": 30, "units": 2, "price": "0.5/row", "validate": {"audit": "40%"}}
+        await self.road.begin(budget="28 OPI", until="6h", appeal="40m", step=step)
+        self.players = [Player(await self.road.join(name)) for name in ("ann", "bob", "cid", "dan", "liar")]
+        async with self.road.database.begin() as (
+            tx,
+            _,
+        ):  # the first units of all have been looked at, long ago
+            for player in self.players:
+                await tx.execute("insert into standing values ($1, 'trial', 20, 0, null)", player.node.owner)
+
+    async def step(self) -> None:
+        happens = [self.exchange, self.decline, self.stage, self.judge, self.later]
+        [what] = self.chance.choices(happens, [8, 1, 4, 3, 2])
+        await what()
+        assert await self.road.in_order()
+        await self.what_is_free_stays_free()
+
+    async def exchange(self) -> None:
+        """The coordinator may die before it commits, or the reply be lost: then the same is sent again, as it is."""
+        player = self.chance.choice(self.players)
+        value = 666 if player is self.players[-1] else 7
+        ready = player.in_hand[: self.chance.choice([0, 1, 9])]
+        results = [done(offer, value) for offer in ready]
+        request = player.unsent or self.road.request(player.node, results, room=self.chance.randint(0, 3))
+        player.unsent = request
+        fate = self.chance.choice(["heard", "heard", "heard", "lost", "died"])
+        with suppress(Died):
+            async with self.road.database.begin() as (tx, now):
+                [reply] = await exchange.handle(tx, now, [await door.read(tx, request)])
+                if fate == "died":
+                    raise Died
+            assert isinstance(reply, Reply)
+            if fate == "heard":
+                self.hear(player, reply)
+
+    def hear(self, player: Player, reply: Reply) -> None:
+        player.unsent = None
+        gone = {*reply.taken, *(refusal.assignment for refusal in reply.refused)}
+        player.in_hand = [offer for offer in player.in_hand if offer.assignment not in gone]
+        player.in_hand += reply.offers
+        self.acknowledged |= set(reply.taken)
+
+    async def decline(self) -> None:
+        player = self.chance.choice(self.players)
+        if player.in_hand and not player.unsent:
+            offer = player.in_hand.pop()
+            await self.road.exchange(player.node, Done(offer.assignment, declined="busy"))
+
+    async def stage(self) -> None:
+        stage = self.chance.choice(stages.STAGES)
+        if self.chance.random() < 0.3:
+            with suppress(Died):
+                async with self.road.database.begin(snapshot=stage.snapshot) as (tx, now):
+                    await stage.run(tx, now, stage.limit)
+                    raise Died
+        await self.road.stage(stage.name)
+
+    async def judge(self) -> None:
+        await self.road.stage("judge", "settle")
+
+    async def later(self) -> None:
+        self.road.later(timedelta(seconds=self.chance.choice([5, 20, 61, 400, 900])))
+
+    async def what_is_free_stays_free(self) -> None:
+        lines = await self.road.rows(
+            "select owner, sum(amount)::bigint as amount from earning where state = 'available' group by owner"
+        )
+        free = {row["owner"]: row["amount"] for row in lines}
+        assert all(free.get(owner, 0) >= amount for owner, amount in self.free.items())
+        for owner, amount in free.items():
+            assert await self.road.balance(f"available:{owner}") == amount
+        self.free = free
+
+    async def end(self) -> None:
+        """When all is over, each coin is with somebody, and nothing that was acknowledged was forgotten."""
+        for _ in range(10):
+            self.road.later(timedelta(hours=1))
+            await self.road.quiet()
+        assert await self.road.value("select state from campaign") in ("done", "cancelled")
+        owners = await self.road.value("select sum(balance) from account where name like 'available:%'")
+        assert owners == 1_000 * OPI
+        kept = await self.road.rows(
+            "select assignment.id, assignment.state from assignment join envelope on envelope.id = assignment.envelope"
+        )
+        judged = {row["id"] for row in kept if row["state"] in ("accepted", "rejected")}
+        declined = await self.road.rows("select id from assignment where state = 'declined'")
+        assert self.acknowledged <= judged | {row["id"] for row in declined}
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_money_is_never_made_lost_or_paid_twice_whatever_happens_in_whatever_order(
+    road: Road, seed: int
+):
+    history = History(road, seed)
+    await history.begin()
+    for _ in range(120):
+        await history.step()
+    await history.end()
+    assert history.acknowledged
+
+
+# Verdicts that change
+
+
+def owed(road: Road, amount: int, assignment: int = 1, reason: str = "so says the judge") -> Owed:
+    return Owed(
+        assignment=AssignmentId(assignment),
+        campaign=CampaignId(1),
+        owner=Node("ann").owner,
+        amount=Nano(amount),
+        reason=reason,
+        release_at=road.now,
+    )
+
+
+async def settle(road: Road, *some: Owed) -> None:
+    async with road.database.begin() as (tx, now):
+        await purse.settle(tx, some, now)
+
+
+async def lines(road: Road) -> list[tuple[str, int, str]]:
+    found = await road.rows("select state, amount, reason from earning order by id")
+    return [(row["state"], row["amount"], row["reason"]) for row in found]
+
+
+async def offered_one(road: Road, units: int = 4) -> None:
+    await road.begin(budget="10 OPI", step={"units": units})
+    [_] = await road.offered(await road.join("ann"))
+
+
+async def test_a_verdict_that_is_settled_twice_changes_nothing(road: Road):
+    await offered_one(road)
+    for _ in range(3):
+        await settle(road, owed(road, 3 * OPI))
+    assert await lines(road) == [("pending", 3 * OPI, "so says the judge")]
+    assert await road.in_order()
+
+
+async def test_a_zero_is_told_once_for_each_reason(road: Road):
+    await road.begin(step={"price": None})
+    [_] = await road.offered(await road.join("ann"))
+    for reason in ("first", "first", "second"):
+        await settle(road, owed(road, 0, reason=reason))
+    assert await lines(road) == [("void", 0, "first"), ("void", 0, "second")]
+
+
+async def test_an_amount_that_changes_is_a_new_line_beside_the_old_one(road: Road):
+    await offered_one(road)
+    await settle(road, owed(road, 3 * OPI))
+    await settle(road, owed(road, 1 * OPI, reason="now it is less"))
+    assert await lines(road) == [("void", 0, "now it is less"), ("pending", 1 * OPI, "now it is less")]
+    assert await road.in_escrow(CampaignId(1)) == 9 * OPI
+    assert await road.in_order()
+
+
+async def test_what_a_changed_verdict_owes_and_escrow_has_not_is_a_zero_with_its_reason(road: Road):
+    await offered_one(road)
+    await settle(road, owed(road, 0, reason="wrong"))
+    async with road.database.begin() as (tx, now):
+        spent = await purse.money.balances(tx, [purse.ledger.escrow(CampaignId(1))])
+        [(account, has)] = spent.items()
+        transfer = purse.ledger.move("expire", "all of it", account, purse.ledger.available(REQUESTER), has)
+        await money.post(tx, [transfer], now)
+    await settle(road, owed(road, 3 * OPI, reason="right after all"))
+    assert await lines(road) == [("void", 0, "wrong"), ("void", 0, UNPAID)]
+    assert await road.in_order()
+
+
+async def test_what_is_available_is_final(road: Road):
+    await offered_one(road)
+    await settle(road, owed(road, 3 * OPI))
+    async with road.database.begin() as (tx, now):
+        await purse.release(tx, list((await money.lock_of(tx, [AssignmentId(1)])).values()), now)
+    await settle(road, owed(road, 0, reason="too late"))
+    assert [state for state, *_ in await lines(road)] == [State.AVAILABLE]
+    assert await road.in_order()
+
+
+async def test_money_is_not_free_before_its_time_nor_while_its_task_is_judged_again(road: Road):
+    await road.begin(step={"validate": {"audit": "0%"}})
+    await road.answer(await road.join("ann"))
+    await road.stage("judge", "settle")
+    road.later(9 * MINUTE)
+    assert await road.stage("release") == 0
+    async with road.database.begin() as (tx, _):
+        await tx.execute("update task set state = 'open', again = true")
+    road.later(2 * MINUTE)
+    assert await road.stage("release") == 0
+    async with road.database.begin() as (tx, _):
+        await tx.execute("update task set state = 'closed', again = false")
+    assert await road.stage("release") == 1
