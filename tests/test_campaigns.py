@@ -71,7 +71,7 @@ async def test_what_only_a_kind_knows_is_checked_before_any_money_moves(
 
 async def test_an_input_may_say_anything_but_not_what_a_row_is_called(road: Road):
     await road.deposit()
-    with pytest.raises(BadCampaign, match="^inputs.nothing: '_row' begins with _"):
+    with pytest.raises(BadCampaign, match=r"^inputs\.nothing: '_row' begins with _"):
         await road.submit(campaign(inputs={"nothing": [{"_row": "mine"}]}))
     odd = {"text": 'a " \\ \u0000 \n 🌱', "größe": 9_007_199_254_740_993, "yes": True}
     await road.submit(campaign(inputs={"nothing": [odd]}))

@@ -1,4 +1,4 @@
-"""The exchange's promises, on real PostgreSQL: what is taken in, what is offered, and what happens to the same twice."""
+"""The exchange's promises, on real PostgreSQL: what is taken in, what is offered, what twice is."""
 
 import asyncio
 from datetime import timedelta
@@ -116,7 +116,7 @@ async def test_two_replicas_at_once_never_offer_a_place_twice(road: Road):
 
     together = await asyncio.gather(*(some(nodes[start::6]) for start in range(6)))
     after = await some(nodes)  # of what each had locked before the other
-    offers = [offer for reply in [*sum(together, []), *after] for offer in reply.offers]
+    offers = [offer for replies in (*together, after) for reply in replies for offer in reply.offers]
     assert len(offers) == 120
     tries = await road.rows(
         "select task, count(*) as n, count(distinct owner) as owners from assignment group by task"

@@ -1,4 +1,4 @@
-"""The judge's promises, on real PostgreSQL: who is checked, what a lie costs, and that one broken case stops no other."""
+"""The judge's promises, on real PostgreSQL: who is checked, what a lie costs, what a broken case stops."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -242,7 +242,8 @@ async def run(dsn: str, folder: Path, postmaster: int, seconds: float, times: in
 
 def show(middle: dict[str, Run]) -> None:
     print(
-        f"{'':24}{'tasks/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'CPU us a task: Python':>24}{'PostgreSQL':>12}{'nodes':>8}{'others':>8}"
+        f"{'':24}{'tasks/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'CPU us a task: Python':>24}{'PostgreSQL':>12}"
+        f"{'nodes':>8}{'others':>8}"
     )
     for name, one in middle.items():
         print(
