@@ -24,8 +24,8 @@ import psutil
 from optimai.blobs.disk import DiskBlobs
 from optimai.cli import connect
 from optimai.cli.children import Child, Children
-from optimai.client.network import Client, Refused
-from optimai.core.errors import Unreachable
+from optimai.client.network import Client
+from optimai.core.errors import NotFound, Unreachable
 from optimai.kinds import bundle
 from optimai.kinds.lines import Head
 from optimai.network.home import Home, Numbers
@@ -191,7 +191,7 @@ async def verified(network: Client) -> tuple[list[str], int]:
         try:
             newest, _ = await network.epoch(0)
             break
-        except Refused:
+        except NotFound:
             await asyncio.sleep(0.25)
     last = msgspec.json.decode(newest.payload, type=Head).epoch
     wrong: list[str] = []

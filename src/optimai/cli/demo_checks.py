@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from optimai.blobs.disk import DiskBlobs
-from optimai.client.network import Client, Refused
+from optimai.client.network import Client
+from optimai.core.errors import NotFound
 from optimai.kinds import bundle, catalog
 from optimai.kinds.lines import Head
 from optimai.network.home import Home, Numbers
@@ -88,7 +89,7 @@ async def newest_epoch(network: Client) -> int:
     """Of those that are closed; 0 where none is."""
     try:
         head, _ = await network.epoch(0)
-    except Refused:
+    except NotFound:
         return 0
     return msgspec.json.decode(head.payload, type=Head).epoch
 

@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 from nacl.signing import SigningKey, VerifyKey
 
-from optimai.core.errors import BadSignature, OptimaiError, Unreachable
+from optimai.core.errors import BadSignature, OptimaiError, Unreachable, told
 from optimai.core.ids import BlobId, NetworkId, blob_id, fingerprint
 from optimai.core.version import VERSION, Version
 from optimai.wire import envelope
@@ -23,14 +23,6 @@ from optimai.wire.exchange import NETWORK, Network
 from optimai.wire.withdrawal import WITHDRAWAL, Withdrawal
 
 T = TypeVar("T")
-
-
-class Refused(OptimaiError):
-    """What the network answered, in its own words."""
-
-    def __init__(self, status: int, code: str, message: str, fault: Any = "theirs") -> None:
-        super().__init__(message)
-        self.status, self.code, self.fault = status, code, fault  # type: ignore[misc]
 
 
 class Client:
@@ -51,7 +43,7 @@ class Client:
         await self._session.close()
 
     async def call(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """Raises Refused with the network's own words, Unreachable."""
+        """Raises what the network refused it with, Unreachable."""
         try:
             async with self._session.request(method, self.url + path, data=body) as answer:
                 data = await answer.read()
@@ -119,9 +111,10 @@ class Client:
         return head, await self.call("GET", f"/v1/epochs/{number}/bundle")
 
 
-def _refused(status: int, data: bytes) -> Refused:
+def _refused(status: int, data: bytes) -> OptimaiError:
+    """What the network answered, as if it had been raised here."""
     try:
         said = msgspec.json.decode(data, type=dict[str, Any])
-        return Refused(status, str(said["code"]), str(said["message"]), said["fault"])
+        return told(str(said["code"]), str(said["message"]))
     except (msgspec.DecodeError, KeyError):
-        return Refused(status, "http", f"The network answered {status}: {data[:200]!r}", "ours")
+        return told("", f"The network answered {status}, and nothing that explains it. Look at its log.")
