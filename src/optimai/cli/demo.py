@@ -68,6 +68,9 @@ def demo(
 
 async def _demo(keep: bool, into: Path, port: int) -> Report:
     out = Console(highlight=False)
+    out = Console(
+        highlight=False, width=max(out.width, 100)
+    )  # where there is no terminal, it would be narrower
     if into.exists():
         shutil.rmtree(into)
     began = now()

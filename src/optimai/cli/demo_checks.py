@@ -105,7 +105,6 @@ async def check(home: Path, network: Client, told: Story) -> Report:
         Fault(f"{told.killed} was killed with its tasks in hand", seen.replaced > 0),
         Fault("the coordinator was killed", lost == 0 and told.back_after > 0),
         Fault("an early verdict was overturned before it was paid", seen.overturned > 0),
-        Fault("a third of the site's pages changed in mid-run", seen.rows > 0),
     )
     wrong = [f"the {liar} was not caught" for liar in LIARS if liar not in caught]
     wrong += [

@@ -1,5 +1,6 @@
 """The demo's summary: fit for a screenshot, and every figure from the report."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -47,23 +48,42 @@ def _steps(report: Report) -> Table:
 
 def _nodes(report: Report) -> Table:
     table = Table(box=None, pad_edge=True, header_style="dim")
-    table.add_column("node")
-    table.add_column("habit")
+    table.add_column("node", no_wrap=True)
+    table.add_column("habit", no_wrap=True)
     table.add_column("units done", justify="right")
     table.add_column("held", justify="right")
     table.add_column("earned, OPI", justify="right")
-    table.add_column("why")
-    for one in report.nodes:
-        style = "red" if one.caught_by else ""
+    table.add_column("")
+    for one in _together(report.nodes):
+        style = "red" if one.caught_by else "none"
+        earned = opi(one.earned_nopi)
         table.add_row(
             f"[b]{one.name}[/]",
-            f"[{style or 'none'}]{one.habit}[/]",
+            f"[{style}]{one.habit}[/]",
             f"{one.done:,}",
             f"{one.accepted:,}",
-            opi(one.earned_nopi),
+            earned,
             _why(one),
         )
     return table
+
+
+def _together(nodes: Sequence[NodeLine]) -> list[NodeLine]:
+    """The simulated people who are honest in one line; the report has each."""
+    people = [one for one in nodes if one.name.startswith("simulated-") and not one.caught_by]
+    rest = [one for one in nodes if one not in people]
+    if not people:
+        return rest
+    crowd = NodeLine(
+        f"{len(people)} people, simulated",
+        "honest",
+        sum(one.done for one in people),
+        sum(one.accepted for one in people),
+        None,
+        sum(one.earned_nopi for one in people),
+        "",
+    )
+    return [crowd, *rest]
 
 
 def _why(one: NodeLine) -> str:
