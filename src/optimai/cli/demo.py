@@ -67,10 +67,7 @@ def demo(
 
 
 async def _demo(keep: bool, into: Path, port: int) -> Report:
-    out = Console(highlight=False)
-    out = Console(
-        highlight=False, width=max(out.width, 100)
-    )  # where there is no terminal, it would be narrower
+    out = Console(highlight=False, width=max(Console().width, 100))  # without a terminal it would be narrower
     if into.exists():
         shutil.rmtree(into)
     began = now()

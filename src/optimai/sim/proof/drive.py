@@ -56,7 +56,10 @@ async def pieces_of(
     """Each piece that was planned, and the rows that it published."""
     kind = catalog.load(name)
     options = catalog.options_of("step", kind, given)
-    news: News[Any, Any] = News(sealed=shards, ended=True)
+    looked = kind.looks(options)
+    seen = {shard.blob: await kit.rows(shard, *looked) for shard in shards} if looked else {}
+    columns = {blob: {name: [row[name] for row in rows] for name in looked} for blob, rows in seen.items()}
+    news: News[Any, Any] = News(sealed=shards, columns=columns, ended=True)
     state = b""
     done = []
     while True:

@@ -214,7 +214,7 @@ def _otherwise(value: Any) -> Iterator[Any]:
         case dict():
             for key, inner in value.items():
                 yield from ({**value, key: other} for other in _otherwise(inner) if key != "type")
-        case list():
+        case list() | tuple():
             for at, inner in enumerate(value):
                 yield from ([*value[:at], other, *value[at + 1 :]] for other in _otherwise(inner))
                 yield [*value[:at], *value[at + 1 :]]
