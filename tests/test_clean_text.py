@@ -26,7 +26,7 @@ from optimai.sim.proof.drive import drive
 from optimai.sim.proof.kit import MemoryKit
 
 SITE = Path(__file__).parent.parent / "examples" / "docs" / "site"
-ARTICLES = Path("/work/shared/data/extraction/html")
+ARTICLES = Path(__file__).parents[2] / "shared/data/extraction/html"
 HOME = Path(catalog.__file__).parent / "clean_text"
 
 PROSE = (

@@ -28,7 +28,7 @@ from optimai.sim.proof.drive import drive, pieces_of
 from optimai.sim.proof.kit import MemoryKit
 
 SITE = Path(__file__).parent.parent / "examples" / "docs" / "site"
-ARTICLES = Path("/work/shared/data/extraction/ground-truth.json")
+ARTICLES = Path(__file__).parents[2] / "shared/data/extraction/ground-truth.json"
 BANDS = bands_for(800_000)
 
 
