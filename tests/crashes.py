@@ -33,6 +33,7 @@ from optimai.network.queries import story
 from optimai.network.store import postgres
 from optimai.network.store.sql import Database
 from optimai.node.outbox import Outbox
+from tests.processes import alive
 
 NODES = ("ash", "elm", "oak")
 TEXTS, ROWS = 6, 3
@@ -129,14 +130,7 @@ class Town:
         await (self._coordinator() if victim == "coordinator" else self._node(victim))
 
     def left(self) -> list[str]:
-        return [f"{one.pid} {one.name()}" for one in self.seen.values() if one.is_running() and alive(one)]
-
-
-def alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+        return [f"{one.pid} {one.name()}" for one in self.seen.values() if alive(one)]
 
 
 async def run(seeds: Iterable[int], folder: Path) -> Outcome:

@@ -1,7 +1,6 @@
 """Workers for a test: with a coordinator that keeps their blobs, and the kind `odd` (tests/odd) to do."""
 
 import asyncio
-import contextlib
 import io
 import os
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +26,7 @@ from optimai.node.hands import Declined, Unable
 from optimai.node.workers import Workers
 from optimai.wire.exchange import Asked, Offer
 from tests.node_coordinator import FakeCoordinator, coordinating
+from tests.processes import alive
 
 ODD = Path(__file__).parent / "odd"
 
@@ -85,13 +85,7 @@ class Crew:
 
     def processes(self) -> list[psutil.Process]:
         ours = psutil.Process().children(recursive=True)
-        return [one for one in ours if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
-
-
-def alive(pid: int) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
+        return [one for one in ours if alive(one)]
 
 
 Hire = Callable[..., Crew]

@@ -19,7 +19,7 @@ from optimai.network.store import judging
 from optimai.network.store.sql import Database
 from optimai.wire import envelope
 from optimai.wire.exchange import Done
-from tests.road import MINUTE, Node, Road, done
+from tests.road import MINUTE, Node, Road, campaign, done
 
 pytestmark = pytest.mark.usefixtures("trial")
 
@@ -284,6 +284,34 @@ async def test_rows_that_do_not_follow_from_the_task_are_a_fault(road: Road, wha
         (msgspec.json.encode(one, order="sorted") for one in BAD[what]), key=lambda line: line[-40:]
     )
     await refused(road, b"".join(line + b"\n" for line in lines))
+
+
+STRAYS = {
+    "made of a row that the task was not given": ["f" * 32],
+    "not made of exactly one row": [],
+    "not named by its key": None,
+}
+
+
+@pytest.mark.parametrize("why", STRAYS)
+async def test_rows_that_are_not_made_of_the_rows_that_the_task_was_given_are_a_fault(road: Road, why: str):
+    texts = [{"text": "one"}, {"text": "one two"}]
+    steps = {"counts": {"kind": "word_count", "from": "texts", "price": "1/row", "validate": {"audit": "0%"}}}
+    await road.begin(campaign(inputs={"texts": texts}, steps=steps, dataset={"from": "counts"}))
+    ann = await road.join("ann")
+    [offer] = await road.offered(ann, kinds=["word_count"])
+    honest = msgspec.json.decode((await road.work(offer)).result)["rows"]
+    first, second = rows.read(await road.database.blobs.get(honest), most=2)
+    parents = STRAYS[why]
+    lie = first | {"_from": second["_from"] if parents is None else parents}
+    if parents is not None:
+        lie["_row"] = row_id("trials/counts", *parents)
+    blob = await road.database.blobs.put(rows.write([lie, second]))
+    await road.exchange(ann, done(offer, {"rows": blob}), kinds=["word_count"])
+    await road.stage("judge")
+    [record] = await verdicts(road)
+    assert why in record.asked.given[0].refused
+    assert [(one.units, one.faults) for one in record.ruled.found] == [(0, 2)]
 
 
 async def test_rows_that_are_not_in_canonical_form_are_a_fault(road: Road):

@@ -25,6 +25,7 @@ from optimai.node.invite import Invite
 from optimai.node.join import join
 from optimai.node.outbox import Outbox
 from tests.node_coordinator import FakeCoordinator, coordinating
+from tests.processes import alive
 
 pytestmark = pytest.mark.slow
 
@@ -82,10 +83,6 @@ def texts(coordinator: FakeCoordinator, number: int) -> dict[str, Any]:
     return {"shard": shard, "column": "text"}
 
 
-def gone(processes: list[psutil.Process]) -> bool:
-    return all(not one.is_running() or one.status() == psutil.STATUS_ZOMBIE for one in processes)
-
-
 async def test_an_agent_with_real_workers_counts_words(coordinator: FakeCoordinator, home: Home):
     wanted = [coordinator.add("word_count", texts(coordinator, 10 + n)) for n in range(6)]
     async with running(home) as agent:
@@ -124,7 +121,7 @@ async def test_a_killed_agent_takes_its_workers_along_and_its_results_survive(
         workers = agent.workers()
         assert workers
         agent.process.kill()
-        await coordinator.until(lambda: gone(workers), 3)
+        await coordinator.until(lambda: not any(map(alive, workers)), 3)
     coordinator.faults.clear()
     async with running(home):
         await coordinator.until(lambda: len({one.assignment for one in coordinator.results}) == 5)
@@ -144,7 +141,7 @@ async def test_a_stopped_agent_ends_well_and_leaves_no_process(
         agent.process.send_signal(number)
         assert await asyncio.wait_for(agent.process.wait(), 5) == 0
         assert workers
-        assert gone(workers)
+        assert not any(map(alive, workers))
 
 
 async def test_another_process_pauses_an_agent_and_its_workers_are_gone_in_two_seconds(
@@ -158,7 +155,7 @@ async def test_another_process_pauses_an_agent_and_its_workers_are_gone_in_two_s
         await coordinator.until(lambda: any(one.assignment == busy for one in coordinator.offered))
         home.pause()
         began = time.monotonic()
-        await coordinator.until(lambda: workers and gone(workers), 3)
+        await coordinator.until(lambda: workers and not any(map(alive, workers)), 3)
         assert time.monotonic() - began < 2
         await coordinator.until(lambda: coordinator.result(busy) is not None, 3)
         assert coordinator.result(busy).declined  # type: ignore[union-attr]

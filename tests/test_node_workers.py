@@ -19,7 +19,8 @@ from msgspec.structs import replace
 
 from optimai.node import limits
 from optimai.node.hands import Declined, Unable
-from tests.node_crew import ODD, Hire, Line, alive, hiring
+from tests.node_crew import ODD, Hire, Line, hiring
+from tests.processes import alive
 
 pytestmark = pytest.mark.slow
 

@@ -24,6 +24,7 @@ from optimai.cli import settings
 from optimai.core import campaign
 from optimai.kinds import catalog
 from optimai.node import limits
+from tests.processes import alive
 
 ROOT = Path(__file__).parent.parent
 
@@ -152,7 +153,7 @@ def test_run_ends_with_a_dataset(ran: Ran):
 @pytest.mark.slow
 def test_run_leaves_no_process(ran: Ran):
     assert len(ran.seen) >= 3  # a coordinator, PostgreSQL, a node
-    assert [one for one in ran.seen.values() if one.is_running()] == []
+    assert [one for one in ran.seen.values() if alive(one)] == []
 
 
 @pytest.mark.slow

@@ -152,8 +152,7 @@ async def test_what_happens_arrives_without_a_reload_and_takes_nothing_from_who_
             await expect(page.locator("[data-part=lead]")).to_contain_text("120 rows of topic are done")
 
             assert await page.evaluate("window.untouched")
-            assert await page.evaluate("document.activeElement.tagName") == "A"
-            assert await page.locator(f'[data-part=checks] a[href="{to}"]').count()
+            assert await page.evaluate("document.activeElement.getAttribute('href')") == to
             assert said == []
 
 

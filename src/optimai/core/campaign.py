@@ -90,7 +90,7 @@ class _File(Struct, forbid_unknown_fields=True):
     dataset: _Dataset
     until: str = "14d"
     terms: dict[str, str] = {}
-    inputs: dict[str, list[str | dict[str, Value]]] = {}
+    inputs: dict[str, list[Any]] = {}
     appeal: str = "48h"
     people: Literal["real", "simulated"] = "real"
     private: _Private | None = None
@@ -101,9 +101,7 @@ def parse(raw: Mapping[str, Any]) -> Campaign:
     try:
         file = msgspec.convert(raw, _File, strict=True)
     except msgspec.ValidationError as fault:
-        raise BadCampaign(
-            "campaign", str(fault), "docs/campaign.md lists every word that may stand there"
-        ) from None
+        raise _misshapen("", fault, "docs/campaign.md lists every word that may stand there") from None
     with _at("campaign"):
         _named(file.campaign)
     with _at("budget"):
@@ -144,9 +142,21 @@ def _named(name: str) -> None:
         raise BadValue("a name", name, "plant-care (lower-case letters, digits, -)")
 
 
-def _input(name: str, one: str | dict[str, Value]) -> Mapping[str, Any]:
+def _misshapen(where: str, fault: msgspec.ValidationError, fix: str) -> BadCampaign:
+    """With the place that msgspec names, `$.steps[...]` seen from `where`."""
+    why, _, place = str(fault).partition(" - at `$")
+    return BadCampaign((where + place.rstrip("`")).lstrip(".") or "campaign", why, fix)
+
+
+def _input(name: str, given: object) -> Mapping[str, Any]:
     with _at(f"inputs.{name}"):
         _named(name)
+    try:
+        one = msgspec.convert(given, str | dict[str, Value], strict=True)
+    except msgspec.ValidationError as fault:
+        raise _misshapen(
+            f"inputs.{name}", fault, "Write a URL, or columns with texts, numbers, yes, no"
+        ) from None
     row = {"url": one} if isinstance(one, str) else one
     if ours := [column for column in row if column.startswith("_")]:
         raise BadCampaign(
@@ -170,7 +180,7 @@ def _step(name: str, given: Mapping[str, Any], appeal: timedelta) -> Step:
     try:
         validate = msgspec.convert(rest.pop("validate", {}), _Validate, strict=True)
     except msgspec.ValidationError as fault:
-        raise BadCampaign(f"{where}.validate", str(fault), "It may say audit: 5% and appeal: 48h") from None
+        raise _misshapen(f"{where}.validate", fault, "It may say audit: 5% and appeal: 48h") from None
     with _at(f"{where}.price"):
         cost = parse_price(price) if price else None
     with _at(f"{where}.validate.audit"):

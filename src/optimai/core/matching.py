@@ -43,14 +43,17 @@ def match(
     left = dict(purses)
     taken: dict[TaskId, set[OwnerId]] = {}
     room = [asker.room for asker in askers]
-    start = [0] * len(askers)  # everything before it in `ready` is of no use to this asker
+    start = [0] * len(askers)  # everything before it in `ready` is of no use to this asker,
+    front = 0  # or, before this, to anybody
     offers = []
     hungry = [number for number, asker in enumerate(askers) if asker.room > 0]
     while hungry:
         still = []
         for number in hungry:
             asker = askers[number]
-            for place in range(start[number], len(ready)):
+            while front < len(ready) and not places[ready[front].task]:
+                front += 1
+            for place in range(max(start[number], front), len(ready)):
                 one = ready[place]
                 start[number] = place + 1
                 if (

@@ -219,7 +219,7 @@ class _Recount:
                 self.wrong.append(f"{name}: assignment {given.assignment} was trusted wrongly.")
         ruled = ruling.rule(kind, asked, [result for result in results if result is not None])
         if isinstance(ruled, More) or ruled != one.record.ruled:
-            self.wrong.append(f"{name} comes out otherwise: {ruled}")
+            self.wrong.append(f"{name} comes out otherwise: {ruled.reason}.")
             return
         self._stand(one, kind.kind.tolerates)
 

@@ -35,22 +35,28 @@ async def person(tx: Tx, token: str, scope: str) -> Bearer:
     return found
 
 
-async def writer(tx: Tx, assignment: AssignmentId, size: int = 0) -> Holder:
-    """That it may bring so many bytes more. Raises NoToken, LeaseOver, TooLarge."""
+async def writer(tx: Tx, assignment: AssignmentId) -> Holder:
+    """That its token is worth something. Raises NoToken, LeaseOver."""
     holder = await tokens.holder(tx, assignment)
     if holder is None:
         raise NoToken
     if not holder.open:
         raise LeaseOver(f"Assignment {assignment}", holder.until)
-    if holder.bytes + size > QUOTA:
+    return holder
+
+
+async def may_bring(tx: Tx, assignment: AssignmentId, blob: BlobId, size: int) -> Holder:
+    """That these bytes are within its quota; what its campaign has already costs nothing. Raises TooLarge too."""
+    holder = await writer(tx, assignment)
+    if holder.bytes + size > QUOTA and not await tokens.has_blob(tx, holder.campaign, blob):
         raise TooLarge("What this assignment has brought", QUOTA)
     return holder
 
 
-async def wrote(tx: Tx, assignment: AssignmentId, blob: BlobId, size: int, now: Instant) -> None:
-    """It has brought them. Raises what `writer` does: much may have happened meanwhile."""
+async def brought(tx: Tx, assignment: AssignmentId, blob: BlobId, size: int, now: Instant) -> None:
+    """It has brought them. Raises what `may_bring` does: much may have happened meanwhile."""
     await tokens.lock(tx, assignment)
-    holder = await writer(tx, assignment, size)
+    holder = await may_bring(tx, assignment, blob, size)
     await tokens.add_blob(tx, holder.campaign, blob, size, assignment, now)
 
 

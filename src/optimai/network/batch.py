@@ -2,8 +2,9 @@
 
 While transactions are on their way to the disk, exchanges queue up; the next one takes
 them all. So under load a commit is shared by dozens of nodes, and alone a node waits for
-nobody. Two are under way at once, so that the database works on one while we read what
-the other needs. Of each node at most one exchange is handled at a time.
+nobody. When as many wait as are under way, a second one starts, so that the database is
+at work while we read what the next one needs. Of each node at most one exchange is
+handled at a time.
 """
 
 import asyncio
@@ -53,7 +54,7 @@ class Batcher:
     async def _work(self) -> None:
         while True:
             await self._arrived.wait()
-            batch = self._next()
+            batch = self._next() if len(self._waiting) >= len(self._busy) else []
             if batch:
                 await self._commit(batch)
                 self._busy -= {one.known.node for one, _ in batch}

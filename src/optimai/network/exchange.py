@@ -52,14 +52,17 @@ class _Taken(Struct):
 
 async def handle(tx: Tx, now: Instant, incoming: Sequence[Incoming]) -> list[Reply | OptimaiError]:
     """Replies in the order of what came. At most one exchange of each node may be among them."""
+    able = {one.known.node: _able(one.ask) for one in incoming}
     fences = [
-        Fence(one.known.node, one.signed.serial, one.envelope.id, _able(one.ask), one.address)
-        for one in incoming
+        Fence(node, one.signed.serial, one.envelope.id, able[node], one.address)
+        for node, one in zip(able, incoming, strict=True)
     ]
     fresh = await nodes.advance(tx, fences, now)
     new = [one for one in incoming if one.known.node in fresh]
     taken = await _take_in(tx, now, new)
-    offered = await _hand_out(tx, now, [_asker(one, fresh[one.known.node].barred) for one in new])
+    offered = await _hand_out(
+        tx, now, [_asker(one, able[one.known.node], fresh[one.known.node].barred) for one in new]
+    )
     asked = await challenges.waiting(tx, [node for node, its in fresh.items() if its.challenged], now)
 
     replies: dict[NodeId, Reply | OptimaiError] = {}
@@ -219,13 +222,13 @@ async def _hand_out(tx: Tx, now: Instant, asking: Sequence[Asker]) -> dict[NodeI
     return await _offer(tx, now, chosen, work)
 
 
-def _asker(one: Incoming, barred: Set[str]) -> Asker:
+def _asker(one: Incoming, able: Sequence[str], barred: Set[str]) -> Asker:
     return Asker(
         node=one.known.node,
         owner=one.known.owner,
         serial=one.signed.serial,
         room=min(one.ask.room, MOST_OFFERS),
-        kinds=frozenset(kind for kind in _able(one.ask) if kind.split("+")[0] not in barred),
+        kinds=frozenset(kind for kind in able if kind.split("+")[0] not in barred),
     )
 
 
@@ -265,11 +268,7 @@ async def _offer(
         )
         for asker, task in chosen
     ]
-    ids = await offers.offer(tx, made, now)
-    amounts: dict[CampaignId, int] = defaultdict(int)
-    for one in made:
-        amounts[one.campaign] += one.price * one.units
-    await purse.set_aside(tx, min(ids.values()), amounts, now)
+    ids = await purse.offer(tx, made, now)
     replies: dict[NodeId, list[Offer]] = defaultdict(list)
     for one in made:
         assignment = ids[one.task, one.owner]

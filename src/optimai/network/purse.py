@@ -5,7 +5,7 @@ the balance of its account can never part. `store.money.sums` looks at both.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -14,10 +14,11 @@ from optimai.core import ledger
 from optimai.core.assignment import Assignment
 from optimai.core.clock import Instant
 from optimai.core.earning import UNPAID, Earning, State
-from optimai.core.ids import AssignmentId, CampaignId, OwnerId
+from optimai.core.ids import AssignmentId, CampaignId, OwnerId, TaskId
 from optimai.core.ledger import Account, Transfer
 from optimai.core.money import Nano
-from optimai.network.store import money
+from optimai.network.store import money, offers
+from optimai.network.store.offers import Offered
 from optimai.network.store.sql import Tx
 
 
@@ -43,14 +44,19 @@ class Moves:
         ]
 
 
-async def set_aside(tx: Tx, first: AssignmentId, amounts: Mapping[CampaignId, int], now: Instant) -> None:
-    """What a batch of offers can cost at most, from escrow. `first` names the batch; its earnings are written."""
+async def offer(tx: Tx, made: Sequence[Offered], now: Instant) -> dict[tuple[TaskId, OwnerId], AssignmentId]:
+    """Write offers, and set aside from escrow what they can cost at most. The first one names them all."""
     moves = Moves()
-    for campaign, amount in amounts.items():
+    for one in made:
+        about = f"offers from {made[0].node} {made[0].serial}"
         moves.add(
-            "reserve", f"offers from {first}", ledger.escrow(campaign), ledger.reserved(campaign), amount
+            "reserve",
+            about,
+            ledger.escrow(one.campaign),
+            ledger.reserved(one.campaign),
+            one.price * one.units,
         )
-    await money.write(tx, moves.transfers(), now)
+    return await offers.offer(tx, made, moves.transfers(), now)
 
 
 async def set_aside_again(tx: Tx, late: Sequence[tuple[Assignment, CampaignId, Nano]], now: Instant) -> None:

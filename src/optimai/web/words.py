@@ -185,6 +185,16 @@ TAGS = {
 }
 
 
+def key(check: Check) -> str:
+    """What makes it the same line when its numbers have changed."""
+    if check.what == "told":
+        return f"{check.title} {check.at}"
+    whose = f"{check.step} {check.audit} {check.node or check.name}"
+    if check.what in ("lapsed", "declined"):
+        return f"{check.what} {whose} {check.why}"
+    return f"{check.what == 'overturned'} {whose}"
+
+
 def what(check: Check) -> str:
     """`214 pages of crawl by fern`, without the name."""
     if check.what in ("lapsed", "declined"):

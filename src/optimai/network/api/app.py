@@ -110,7 +110,8 @@ def _broken(_: Request[Any, Any, Any], fault: Exception) -> Response[dict[str, A
     if isinstance(fault, msgspec.DecodeError | UnicodeDecodeError):
         return _refused(_, BadMessage(str(fault)))
     if isinstance(fault, HTTPException):
-        said = {"code": "http", "message": fault.detail, "fault": "theirs", "retry": False}
+        why = f"{fault.detail.rstrip('.')}. What there is to ask for stands at /api."
+        said = {"code": "http", "message": why, "fault": "theirs", "retry": False}
         return Response(said, status_code=fault.status_code)
     log.error("a request failed", exc_info=fault)
     return _refused(_, Internal("the API"))

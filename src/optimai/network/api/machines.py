@@ -45,10 +45,10 @@ async def put_blob(request: Request[Any, Any, Any], database: Here, blob: Hash) 
     if await asyncio.to_thread(blob_id, data) != blob:
         raise WrongBytes(blob)
     async with database.begin() as (tx, _):
-        await access.writer(tx, assignment, len(data))
+        await access.may_bring(tx, assignment, BlobId(blob), len(data))
     await database.blobs.put(data)
     async with database.begin() as (tx, now):
-        await access.wrote(tx, assignment, BlobId(blob), len(data), now)
+        await access.brought(tx, assignment, BlobId(blob), len(data), now)
 
 
 @get("/blobs/{blob:str}", media_type="application/octet-stream")

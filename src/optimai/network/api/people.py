@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from optimai.core.ids import EarningId, OwnerId
 from optimai.core.money import parse_opi
@@ -20,6 +20,12 @@ from optimai.network.queries.trace import Trace
 
 MOST_CAMPAIGN = 8 << 20  # bytes, known answers and inputs included
 
+# Bounds are those of the columns that these are looked up in.
+Name = Annotated[str, PathParameter(pattern=r"^[^\x00]{1,80}$")]
+Number = Annotated[int, PathParameter(ge=0, le=(1 << 31) - 1)]
+Most = Annotated[int, QueryParameter(ge=1, le=100)]
+After = Annotated[int, QueryParameter(ge=0, le=(1 << 63) - 1)]
+
 
 class Submitted(msgspec.Struct, frozen=True):
     campaign: int
@@ -28,14 +34,16 @@ class Submitted(msgspec.Struct, frozen=True):
 
 class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: str  # "50 OPI"
-    reference: str  # what makes it unique: the same reference is deposited once
+    reference: Annotated[
+        str, msgspec.Meta(pattern=r"\A[^\x00]{1,80}\Z")
+    ]  # the same reference is deposited once
 
 
 class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     owner: Annotated[
         str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,59}\Z")
     ]  # whose account it spends from
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]  # to know it by
+    name: Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]{1,60}\Z")]  # to know it by
     scopes: tuple[Literal["admin", "campaign", "read"], ...]
 
 
@@ -66,14 +74,14 @@ async def listed(database: Here) -> list[Summary]:
 
 
 @get("/v1/campaigns/{name:str}")
-async def status(database: Here, name: FromPath[str]) -> Campaign:
+async def status(database: Here, name: Name) -> Campaign:
     """What a campaign does just now: steps, checks, who works, where the money is."""
     async with database.begin() as (tx, now):
         return await campaign_facts.named(tx, now, name)
 
 
 @get("/v1/campaigns/{name:str}/rows")
-async def rows(database: Here, name: FromPath[str], most: FromQuery[int] = 5) -> Preview:
+async def rows(database: Here, name: Name, most: Most = 5) -> Preview:
     """The first rows there are so far."""
     async with database.begin() as (tx, _):
         return await preview.first(tx, name, most)
@@ -112,21 +120,21 @@ async def account(request: Request[Any, Any, Any], database: Here) -> Balance:
 
 
 @get("/v1/versions/{name:str}/{number:int}", media_type=JSON)
-async def version(database: Here, name: FromPath[str], number: FromPath[int]) -> Response[bytes]:
+async def version(database: Here, name: Name, number: Number) -> Response[bytes]:
     """The signed manifest of a version; number 0 is the newest."""
     async with database.begin() as (tx, _):
         return Response(await evidence.manifest(tx, name, number), media_type=JSON)
 
 
 @get("/v1/epochs/{number:int}/head", media_type=JSON)
-async def epoch_head(database: Here, number: FromPath[int]) -> Response[bytes]:
+async def epoch_head(database: Here, number: Number) -> Response[bytes]:
     """The signed head of a closed epoch; number 0 is the newest."""
     async with database.begin() as (tx, _):
         return Response((await evidence.closed(tx, number)).head, media_type=JSON)
 
 
 @get("/v1/epochs/{number:int}/bundle", media_type="application/x-ndjson")
-async def epoch_bundle(database: Here, number: FromPath[int]) -> Response[bytes]:
+async def epoch_bundle(database: Here, number: Number) -> Response[bytes]:
     """All that is needed to recompute a closed epoch."""
     async with database.begin() as (tx, _):
         closed = await evidence.closed(tx, number)
@@ -134,14 +142,14 @@ async def epoch_bundle(database: Here, number: FromPath[int]) -> Response[bytes]
 
 
 @get("/v1/versions/{name:str}/{number:int}/rows/{row:str}/trace")
-async def traced(database: Here, name: FromPath[str], number: FromPath[int], row: FromPath[str]) -> Trace:
+async def traced(database: Here, name: Name, number: Number, row: Name) -> Trace:
     """From a row (or the beginning of its name) back to the signed work behind it, and who was paid for that."""
     async with database.begin() as (tx, _):
         return await trace.row(tx, name, number or await evidence.newest(tx, name), row)
 
 
 @get("/v1/owners/{owner:str}/earnings")
-async def earned(database: Here, owner: FromPath[str], after: FromQuery[int] = 0) -> list[Line]:
+async def earned(database: Here, owner: Name, after: After = 0) -> list[Line]:
     """An owner's lines of pay in the order they were written, zeros too; `after` is the last one you have."""
     async with database.begin() as (tx, _):
         return list(await earnings.of(tx, OwnerId(owner), EarningId(after)))

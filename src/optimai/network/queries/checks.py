@@ -102,7 +102,7 @@ def together(lines: Iterable[Check]) -> list[Check]:
     """
     found: dict[tuple[Any, ...], Check] = {}
     for line in sorted(lines, key=lambda line: line.at, reverse=True):
-        key = (line.what == "overturned", line.name, line.step, line.audit)
+        key = (line.what == "overturned", line.node or line.name, line.step, line.audit)
         first = found.get(key)
         found[key] = line if first is None else _both(first, line)
     return list(found.values())

@@ -299,7 +299,7 @@ async def suspend(tx: Tx, owner: OwnerId, kind: str, now: Instant) -> list[TaskI
         update task set state = 'open', again = true
          where state = 'closed' and split_part(kind, '+', 1) = $2 and id in (
                select assignment.task from assignment
-                where owner = $1 and state = 'accepted'
+                where node in (select id from node where owner = $1) and state = 'accepted'
                   and (exists (select from earning where earning.assignment = assignment.id
                                   and earning.state in ('reserved', 'pending'))
                        or price = 0 and exists (

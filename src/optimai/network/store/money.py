@@ -27,29 +27,37 @@ async def post(tx: Tx, transfers: Sequence[Transfer], now: Instant) -> None:
 
 async def write(tx: Tx, transfers: Sequence[Transfer], now: Instant) -> None:
     """The same, for whoever has seen by `balances` that it will do: the database refuses what would not."""
-    if not transfers:
-        return
-    changes = ledger.together(transfers)
-    await tx.execute(
-        """
-        with new as (
-             select * from unnest($1::text[], $2::bigint[]) as new (name, change)),
+    if transfers:
+        await tx.execute(f"with {posting(1)} select", now, *columns(transfers))
+
+
+def posting(first: int) -> str:
+    """Expressions for a `with`, which move money. Their arguments: now, as $`first`, and `columns`."""
+    now, names, changes, events, abouts, entries = (f"${number}" for number in range(first, first + 6))
+    return f"""
+        change as (
+             select * from unnest({names}::text[], {changes}::bigint[]) as change (name, amount)),
         gained as (
-             insert into account (name, balance) select name, change from new where change > 0
+             insert into account (name, balance) select name, amount from change where amount > 0
              on conflict (name) do update set balance = account.balance + excluded.balance),
         lost as (
-             update account set balance = balance + change from new
-              where account.name = new.name and change < 0)
-        insert into transfer (event, about, entries, at)
-        select event, about, entries::jsonb, $6 from unnest($3::text[], $4::text[], $5::text[])
-               as new (event, about, entries)
-        """,
+             update account set balance = balance + amount from change
+              where account.name = change.name and amount < 0),
+        posted as (
+             insert into transfer (event, about, entries, at)
+             select event, about, entries::jsonb, {now}
+               from unnest({events}::text[], {abouts}::text[], {entries}::text[]) as new (event, about, entries))
+    """
+
+
+def columns(transfers: Sequence[Transfer]) -> tuple[Sequence[str | int], ...]:
+    changes = ledger.together(transfers)
+    return (
         list(changes),
         list(changes.values()),
         [one.event for one in transfers],
         [one.about for one in transfers],
         [msgspec.json.encode(one.entries, order="sorted").decode() for one in transfers],
-        now,
     )
 
 

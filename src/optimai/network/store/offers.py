@@ -12,7 +12,9 @@ from msgspec import Struct
 from optimai.core.assignment import Assignment, Role, State
 from optimai.core.clock import Instant
 from optimai.core.ids import AssignmentId, CampaignId, EnvelopeId, NodeId, OwnerId, TaskId, result_id
+from optimai.core.ledger import Transfer
 from optimai.core.matching import Ready
+from optimai.network.store.money import columns, posting
 from optimai.network.store.sql import Record, Tx
 
 
@@ -63,6 +65,10 @@ class Offered(Struct, frozen=True, kw_only=True):
     lease_until: Instant
 
 
+_ROLES = {role.value: role for role in Role}  # an enum's own look-up costs more than all else of a row
+_STATES = {state.value: state for state in State}
+
+
 def _assignment(row: Record) -> Assignment:
     return Assignment(
         id=row["id"],
@@ -70,8 +76,8 @@ def _assignment(row: Record) -> Assignment:
         owner=row["owner"],
         node=row["node"],
         lease_until=row["lease_until"],
-        role=Role(row["role"]),
-        state=State(row["state"]),
+        role=_ROLES[row["role"]],
+        state=_STATES[row["state"]],
         result=result_id(row["envelope"], row["place"]) if row["envelope"] else None,
     )
 
@@ -247,7 +253,7 @@ async def ready_for(
 
 
 def _work(row: Record) -> Work:
-    role = Role(row["role"])
+    role = _ROLES[row["role"]]
     return Work(
         ready=Ready(
             row["id"], row["kind"], row["places"], row["price"] * row["units"], row["campaign"], row["pinned"]
@@ -279,15 +285,16 @@ async def tried(tx: Tx, tasks: Sequence[TaskId], owners: Sequence[OwnerId]) -> d
 
 
 async def offer(
-    tx: Tx, offers: Sequence[Offered], now: Instant
+    tx: Tx, offers: Sequence[Offered], transfers: Sequence[Transfer], now: Instant
 ) -> dict[tuple[TaskId, OwnerId], AssignmentId]:
-    """Write assignments and what is set aside for each; the ledger is moved by whoever calls."""
+    """Write assignments with their earnings, and move what is set aside for them."""
     rows = await tx.fetch(
-        """
+        f"""
         with new as (
              select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::integer[],
                                   $7::bigint[], $8::bigint[], $9::timestamptz[])
                     as new (task, owner, node, serial, role, units, price, campaign, lease_until)),
+        {posting(10)},
         taken as (
              update task set places = places - counted.n, asked = asked + counted.n
                from (select task, count(*)::smallint as n from new group by task) as counted
@@ -313,6 +320,7 @@ async def offer(
         [one.campaign for one in offers],
         [one.lease_until for one in offers],
         now,
+        *columns(transfers),
     )
     return {(row["task"], row["owner"]): row["id"] for row in rows}
 

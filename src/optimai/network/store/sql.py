@@ -86,7 +86,16 @@ class Database:
     async def connect(
         cls, dsn: str, blobs: Blobs, network: Identity, clock: Clock = database_clock, most: int = 8
     ) -> "Database":
-        pool = await asyncpg.create_pool(dsn, min_size=1, max_size=most, command_timeout=60, reset=_nothing)
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=most,
+            command_timeout=60,
+            reset=_nothing,
+            server_settings={
+                "plan_cache_mode": "force_generic_plan"
+            },  # no plan hangs on the ids that are asked for
+        )
         return cls(pool, blobs, network, clock)
 
     async def close(self) -> None:

@@ -17,18 +17,32 @@ function patch(old, next) {
   }
 }
 
+// What has a key (a line that others may push down) is found again by it; all else by its place.
 function patchInside(old, next) {
-  const [here, there] = [[...old.childNodes], [...next.childNodes]];
-  there.forEach((child, place) => (here[place] ? patch(here[place], child) : old.append(child)));
-  here.slice(there.length).forEach((child) => child.remove());
+  const keyed = new Map([...old.children].map((child) => [child.dataset.key, child]));
+  let here = old.firstChild;
+  for (const child of [...next.childNodes]) {
+    const key = child.dataset?.key;
+    const same = key ? keyed.get(key) : here?.dataset?.key ? null : here;
+    if (same && same === here) here = here.nextSibling;
+    else old.insertBefore(same ?? child, here);
+    if (same) patch(same, child);
+  }
+  while (here) {
+    const gone = here;
+    here = here.nextSibling;
+    gone.remove();
+  }
 }
 
 function show(parts) {
+  const focus = document.activeElement;
   for (const [name, html] of Object.entries(parts)) {
     const template = document.createElement("template");
     template.innerHTML = html;
     patchInside(document.querySelector(`[data-part="${name}"]`), template.content);
   }
+  if (document.activeElement !== focus) focus.focus({ preventScroll: true }); // a browser drops it from what it moves
 }
 
 let wait = 1000;

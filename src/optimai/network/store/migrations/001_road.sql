@@ -1,7 +1,7 @@
 -- The road: who takes part, what is asked, who tries, what is believed, what it earns.
 -- Nouns as in docs/glossary.md. Rows of datasets and bytes never live here, only their hashes.
--- What every exchange writes (envelope, assignment, earning) refers to nothing: the exchange has just locked what
--- it names, and looking it up once more would cost as much as the row itself.
+-- What is written for every task (task, envelope, assignment, earning) refers to nothing: whoever writes it has just
+-- locked what it names, and looking that up once more would cost as much as the row itself.
 
 create table owner (
     id      text primary key,                      -- fingerprint of its key
@@ -94,7 +94,7 @@ create table feed (                                -- sealed shards that a step'
 
 create table task (
     id        bigint generated always as identity primary key,
-    step      bigint not null references step,
+    step      bigint not null,
     kind      text not null,                       -- 'kind' or, with the engine, 'kind+engine'
     body      bytea not null,
     reads     bytea not null,                      -- shards that its rows may come from
@@ -123,11 +123,10 @@ create index task_ready on task (kind, rank, id) where places > 0 and state = 'o
 create index task_pinned on task (pinned) where places > 0 and state = 'open' and pinned is not null;
 create index task_full on task (id) where places = 0 and state = 'open';
 create index task_waiting on task (wanted) where places > 0 and asked > 0 and state = 'open';
-create index task_open on task (step) where state = 'open';
+create index task_step on task (step, state);
 create index task_untold on task (step) where state = 'closed' and not told;
 create index task_unpublished on task (step) where state = 'closed' and not published;
 create index task_unsettled on task (id) where not settled;
-create index task_parked on task (step) where state = 'parked';
 
 create table assignment (
     id          bigint generated always as identity primary key,
@@ -149,11 +148,10 @@ create table assignment (
     faults      integer not null default 0,        -- and how many were wrong
     why         text not null default ''
 );
-create index assignment_task on assignment (task);
-create unique index assignment_one_try on assignment (task, owner) where state not in ('declined', 'lapsed');
+create unique index assignment_one_try on assignment (  -- what lapsed or was declined stands in nobody's way
+    task, owner, (case when state in ('declined', 'lapsed') then id else 0 end));
 create index assignment_lease on assignment (lease_until) where state = 'offered';
-create index assignment_out on assignment (node) where state = 'offered';
-create index assignment_owner on assignment (owner, id);
+create index assignment_node on assignment (node, state);
 
 create table earning (
     id         bigint generated always as identity primary key,
@@ -166,8 +164,7 @@ create table earning (
     reason     text not null default '',
     at         timestamptz not null
 );
-create unique index earning_paid_once on earning (assignment) where state <> 'void';
-create index earning_assignment on earning (assignment);
+create unique index earning_paid_once on earning (assignment, (case when state = 'void' then id else 0 end));
 create index earning_release on earning (release_at) where state = 'pending';
 create index earning_owner on earning (owner, id);
 create index earning_campaign on earning (campaign) where state in ('reserved', 'pending');
@@ -288,6 +285,5 @@ create table event (                               -- what an operator or a page
 );
 
 -- Read by pages only.
-create index task_step on task (step);
 create index earning_available on earning (campaign) where state = 'available';
 create index version_campaign on version (campaign, number);
