@@ -36,7 +36,7 @@ Web = Callable[[str], Page | Refused]
 class Doing:
     """Honest. `seconds` for each unit, give or take half; `web` answers what its tasks fetch."""
 
-    patience = timedelta(minutes=10)  # between two asks while there is no work and nobody calls
+    patience = timedelta(hours=1)  # between two asks while there is no work and nobody calls
 
     def __init__(
         self,

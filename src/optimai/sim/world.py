@@ -25,7 +25,7 @@ from optimai.kinds import catalog
 from optimai.network import door, exchange, stages
 from optimai.network.stages import Stage
 from optimai.network.store import due
-from optimai.network.store.nodes import Known
+from optimai.network.store.nodes import ALIVE, Known
 from optimai.network.store.sql import Database, Tx
 from optimai.sim.doing import Doing
 from optimai.wire import envelope
@@ -82,6 +82,7 @@ class World:
         self._draws = itertools.count()
         self.lost_replies = 0  # one in so many; 0: none
         self.broken_commits = 0  # one transaction of a stage in so many
+        self._beaten = start
         self._due: dict[str, Instant] = {}  # when stages next have something to do, as far as is known
 
     async def _clock(self, tx: Tx) -> Instant:
@@ -140,6 +141,7 @@ class World:
         """Until `until` holds, or the virtual moment `to`."""
         await self.quiet([stage.name for stage in stages.STAGES])
         while self.now < to and not (until and until()):
+            await self._beat()
             woken = [stage for stage, moment in self._due.items() if moment <= self.now]
             if await self._exchange(self._awake()):
                 woken += stages.TAKEN_IN
@@ -147,6 +149,15 @@ class World:
                 await self.quiet(woken)
             wake = self._wakes[0][0] if self._wakes else to
             self.now = max(Instant(self.now + TICK), min(wake, to, *self._due.values()))
+
+    async def _beat(self) -> None:
+        """Idle nodes exchange every minute or so, with nothing to say: all of that in one statement."""
+        if self.now - self._beaten < ALIVE / 2:
+            return
+        self._beaten = self.now
+        alive = [node.id for node in self.nodes if node.up and node.reachable]
+        async with self.database.begin() as (tx, now):
+            await tx.execute("update node set seen = $1 where id = any($2::text[])", now, alive)
 
     async def quiet(self, woken: list[str]) -> None:
         """Run these stages, and those that they wake, until none finds anything to do."""
@@ -161,18 +172,24 @@ class World:
             if found:
                 waiting |= dict.fromkeys(stage.wakes)
                 if stage.name in MAKES_WORK:
-                    self._call([node for node in self.nodes if not node.in_hand])
+                    self._call([node for node in self.nodes if len(node.in_hand) < node.room])
                 elif stage.name == "challenge":
-                    self._call([node for node in self.nodes if node.in_hand])
+                    self._call(await self._challenged())
         else:
             raise RuntimeError(f"the stages never come to rest at {self.now}: {list(waiting)}")
         async with self.database.begin() as (tx, now):
             self._due = await due.moments(tx, now)
 
+    async def _challenged(self) -> list[Node]:
+        async with self.database.begin() as (tx, now):
+            rows = await tx.fetch("select node from challenge where answer is null and due > $1", now)
+        asked = {row["node"] for row in rows}
+        return [node for node in self.nodes if node.id in asked]
+
     def _call(self, nodes: list[Node]) -> None:
         """There is something for them: they hear of it, as by a notification, and ask."""
         soon = Instant(self.now + TICK)
-        for node in nodes:
+        for node in sorted(nodes, key=lambda node: self.chance(1 << 30)):  # nobody is always the first
             if node.up and node.reachable:
                 self._wake(node, soon)
 
