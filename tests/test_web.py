@@ -22,8 +22,9 @@ from tests.test_queries import seen
 PATHS = ("/", "/campaigns/plants", "/nodes", "/nodes/fay", "/datasets", "/datasets/plants@1", "/ledger")
 
 
-async def get(address: str) -> tuple[aiohttp.ClientResponse, str]:
-    async with aiohttp.ClientSession() as session, session.get(address) as response:
+async def get(address: str, accept: str = "*/*") -> tuple[aiohttp.ClientResponse, str]:
+    headers = {"accept": accept}
+    async with aiohttp.ClientSession() as session, session.get(address, headers=headers) as response:
         return response, await response.text()
 
 
@@ -71,6 +72,21 @@ async def test_an_error_is_a_page_with_the_sentence_that_says_what_to_do_next(da
             response, text = await get(base + path)
             assert response.status == status
             assert said in text
+
+
+async def test_an_unknown_address_is_a_page_to_a_browser_and_an_error_with_a_code_to_a_program(
+    database: Database,
+):
+    batcher = Batcher(database)
+    async with serving(database, app.make(database, batcher, routes(database))) as base:
+        for path in ("/nowhere", "/no/where.html"):
+            response, text = await get(base + path, "text/html,*/*;q=0.8")
+            assert (response.status, response.content_type) == (404, "text/html")
+            assert "There is no page" in text
+        for path in ("/nowhere", "/no/where.html", "/v1/nowhere"):
+            response, text = await get(base + path)
+            assert (response.status, response.content_type) == (404, "application/json")
+            assert msgspec.json.decode(text)["code"] == "http"
 
 
 async def test_a_dataset_without_its_number_leads_to_the_newest(database: Database):

@@ -33,7 +33,7 @@ PAGES = (
     "/ledger",
 )
 PHONE = 390
-NO_SUCH = "/campaigns/nope"
+NO_SUCH = ("/campaigns/nope", "/nowhere")
 WHERE = """() => {
     const here = document.activeElement;
     return [[...document.links].indexOf(here), getComputedStyle(here).outlineStyle];
@@ -84,7 +84,7 @@ async def test_no_page_asks_anybody_else_for_anything_or_complains(site: Site, p
         assert all(address.startswith(site.base) for address in asked)
 
 
-@pytest.mark.parametrize("path", [*PAGES, NO_SUCH])
+@pytest.mark.parametrize("path", [*PAGES, *NO_SUCH])
 async def test_axe_finds_nothing_wrong_in_the_light_in_the_dark_or_on_a_phone(site: Site, path: str):
     async with page_of(site.browser) as page:
         await page.goto(site.at(path))
@@ -100,7 +100,7 @@ async def faultless(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("path", [*PAGES, NO_SUCH])
+@pytest.mark.parametrize("path", [*PAGES, *NO_SUCH])
 async def test_on_a_phone_no_page_scrolls_sideways(site: Site, path: str):
     async with page_of(site.browser, width=PHONE) as page:
         await page.goto(site.at(path))

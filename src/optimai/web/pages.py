@@ -14,6 +14,7 @@ from typing import Any
 
 from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency, Provide
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Redirect, ServerSentEvent
 from litestar.types import ControllerRouterHandler
@@ -61,6 +62,7 @@ def routes(database: Database) -> list[ControllerRouterHandler]:
         row_trace,
         ledger_page,
         static,
+        elsewhere,
     ]
     return [
         Router(
@@ -150,6 +152,14 @@ async def static(version: Word, name: Word) -> Response[bytes]:
     if name not in views.ASSETS or views.asset(name) != f"/static/{version}/{name}":
         raise NotFound("file", name, "Load the page again: it names the files it needs.")
     return Response(views.contents[name], media_type=views.ASSETS[name], headers=views.HEADERS | FOR_EVER)
+
+
+@get("/{path:path}")
+async def elsewhere(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[str]:
+    """What nobody knows: told in the words of who asks, a page to a browser, else the API's error."""
+    if "text/html" not in request.headers.get("accept", ""):
+        raise NotFoundException
+    raise NotFound("page", path, "What there is stands in the menu above.")
 
 
 def _number(text: str) -> int:
