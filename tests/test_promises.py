@@ -73,6 +73,30 @@ PROMISES = {
         "test_no_secret_is_in_a_log_or_readable_by_others",
     ),
     "nothing phones home": ("test_promises", "test_whatever_imports_daft_was_told_not_to_track"),
+    "a machine joins by an invite that holds no secret, works, is paid, pauses": (
+        "test_operator",
+        "test_a_machine_that_joined_works_is_paid_and_pauses_and_works_again",
+    ),
+    "with --database PostgreSQL is yours": (
+        "test_operator",
+        "test_the_invite_has_no_secret_and_a_database_of_ones_own_holds_everything",
+    ),
+    "a new kind passes its check as it is written": (
+        "test_kinds",
+        "test_a_new_kind_keeps_all_rules_as_it_is_written",
+    ),
+    "docs/new-kind.md is all that a stranger needs": (
+        "test_kinds",
+        "test_the_kind_of_the_page_for_strangers_keeps_all_rules",
+    ),
+    "a campaign's page is live": (
+        "test_web_browser",
+        "test_what_happens_arrives_without_a_reload_and_takes_nothing_from_who_reads",
+    ),
+    "its pages load nothing from elsewhere": (
+        "test_web_browser",
+        "test_no_page_asks_anybody_else_for_anything_or_complains",
+    ),
     "docs/campaign.md has every word": (
         "test_promises",
         "test_every_word_and_option_of_a_campaign_is_documented",
