@@ -30,11 +30,12 @@ soak: $(INSTALLED)  ## the tests that take minutes to hours
 bench: $(INSTALLED)  ## one benchmark: make bench NAME=dispatch ARGS='...'
 	@$(if $(NAME),$(BIN)/python -m bench.$(NAME) $(ARGS),echo 'Which one? make bench NAME=…, a module of bench/:'; ls bench; exit 2)
 
-check: $(INSTALLED)  ## style, types and the house's imports
+check: $(INSTALLED)  ## style, types, the house's imports, and docs that are stale or lead nowhere
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --cache-dir out/cache/import-linter
+	$(BIN)/python docs/make.py --check
 
 docs: $(INSTALLED)  ## docs/states.md and docs/errors.md anew, from the tables in the code
 	@$(BIN)/python docs/make.py

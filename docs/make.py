@@ -1,8 +1,12 @@
-"""Makes what docs/ says of tables in the code: states.md and errors.md. `make docs` writes them anew."""
+"""Makes what docs/ says of tables in the code: states.md and errors.md. `make docs` writes them anew.
+
+With --check it writes nothing and says what is stale, and which links of any page lead nowhere.
+"""
 
 import inspect
 import re
-from collections.abc import Mapping, Set
+import sys
+from collections.abc import Iterator, Mapping, Set
 from enum import StrEnum
 from pathlib import Path
 
@@ -10,6 +14,7 @@ from optimai.core import assignment, earning
 from optimai.core.errors import OptimaiError
 
 HERE = Path(__file__).parent
+LONGEST = 150
 NOTE = "<!-- Made by docs/make.py: change the code and run `make docs`. -->"
 
 
@@ -92,6 +97,22 @@ class Name(str):
         return str(self)
 
 
+def wrong() -> Iterator[str]:
+    for name, text in pages().items():
+        if (HERE / name).read_text("utf-8") != text:
+            yield f"docs/{name} is stale: run `make docs`"
+    root = HERE.parent
+    for page in [*root.glob("*.md"), *HERE.rglob("*.md"), *(root / "src").rglob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+            if not (page.parent / link).exists():
+                yield f"{page.relative_to(root)} links to {link}, which is not there"
+    if (lines := (HERE / "architecture.md").read_text("utf-8").count("\n")) > LONGEST:
+        yield f"docs/architecture.md has {lines} lines: at most {LONGEST} can be read in ten minutes"
+
+
 if __name__ == "__main__":
+    if "--check" in sys.argv:
+        found = list(wrong())
+        sys.exit("\n".join(found) if found else 0)
     for name, text in pages().items():
         (HERE / name).write_text(text, "utf-8")
