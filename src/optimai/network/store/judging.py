@@ -204,7 +204,10 @@ async def hope(tx: Tx, tasks: Sequence[TaskId], now: Instant) -> None:
 
 
 async def park(tx: Tx, task: TaskId) -> None:
-    await tx.execute("update task set state = 'parked', places = 0, again = false where id = $1", task)
+    """Nobody is asked again; settle returns what was set aside for it."""
+    await tx.execute(
+        "update task set state = 'parked', places = 0, again = false, settled = false where id = $1", task
+    )
 
 
 async def close(
