@@ -16,7 +16,7 @@ from optimai.kinds import catalog
 from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import Accepted, News, Piece, Shard
 from optimai.network import shards
-from optimai.network.store import epochs, judging, steps
+from optimai.network.store import epochs, events, steps
 from optimai.network.store.sql import Conflict, Tx
 from optimai.network.store.steps import Due, NewTask
 
@@ -35,14 +35,8 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         except Exception as fault:
             log.exception("the plan of %s broke", step.path)
             await steps.finish(tx, step.id)
-            await judging.tell(
-                tx,
-                "bad",
-                f"The plan of {step.path} broke",
-                f"It ends with what it has: {fault}",
-                step.campaign,
-                now,
-            )
+            title, why = f"The plan of {step.path} broke", f"It ends with what it has: {fault}"
+            await events.tell(tx, "bad", title, why, step.campaign, now)
     return len(due)
 
 

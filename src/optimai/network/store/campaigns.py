@@ -198,7 +198,7 @@ async def behind(tx: Tx, step: StepId) -> list[tuple[StepId, dict[str, Any]]]:
 
 
 async def lock_over(tx: Tx, limit: int) -> list[tuple[CampaignId, OwnerId, str]]:
-    """Campaigns to end: all is sealed, published and free. `cancelled` are those that their time cut short."""
+    """Campaigns to end: all is sealed, published, settled and free. `cancelled` are those that their time cut short."""
     rows = await tx.fetch(
         """
         select id, requester,
@@ -210,6 +210,8 @@ async def lock_over(tx: Tx, limit: int) -> list[tuple[CampaignId, OwnerId, str]]
            and exists (select from version where version.campaign = campaign.id)
            and not exists (select from earning where earning.campaign = campaign.id
                               and earning.state in ('reserved', 'pending'))
+           and not exists (select from task join step on step.id = task.step
+                            where step.campaign = campaign.id and not settled)
          order by id limit $1 for update skip locked
         """,
         limit,
@@ -230,7 +232,10 @@ async def ended(tx: Tx, campaign: CampaignId, state: str, now: Instant) -> None:
 
 
 async def stop_over(tx: Tx, now: Instant) -> int:
-    """Of campaigns whose time is over nothing more is offered or planned; what was answered is judged and paid."""
+    """Of campaigns whose time is over nothing more is offered or planned; what was answered is judged and paid.
+
+    The stage `expire` ends their standing tasks.
+    """
     rows = await tx.fetch(
         """
         with over as (
@@ -244,7 +249,7 @@ async def stop_over(tx: Tx, now: Instant) -> int:
                                                  and assignment.state in ('offered', 'returned', 'accepted'))
                                  then 'open' else 'parked' end
                from over
-              where task.step = over.id and task.state = 'open' and task.places > 0
+              where task.step = over.id and task.state = 'open' and task.places > 0 and task.pinned is null
              returning task.id)
         select id from finished union all select id from stopped
         """,
