@@ -110,7 +110,7 @@ async def test_a_campaign_that_needs_nothing_ends_at_once_with_an_empty_dataset(
 async def test_unpaid_work_is_published_before_its_campaign_ends(road: Road):
     await road.begin(step={"price": None} | UNCHECKED)
     await road.answer(await road.join("ann"))
-    for name in ("judge", "end", "publish", "end", "seal", "end"):
+    for name in ("judge", "end", "settle", "end", "publish", "end", "seal", "end"):
         await road.stage(name)
         assert await the(road, "state") == "running"
     await road.stage("dataset", "end")

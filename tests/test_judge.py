@@ -381,7 +381,7 @@ async def test_a_result_that_nobody_can_read_is_a_fault_and_never_audited(road: 
     await road.exchange(ann, Done(offer.assignment, Raw(b'{"value":"seven","more":[1]}')))
     await road.stage("judge")
     assert await tasks(road) == [("open", 1, "answer")]
-    assert await road.value("select draw is null from task")
+    assert await road.value("select drawn is null from task")
 
 
 # What it looks at

@@ -22,12 +22,13 @@ from optimai.core.standing import Standing, after, suspended
 from optimai.kinds import catalog, ruling
 from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import More
-from optimai.kinds.ruling import Asked, Draw, Given, Record, Ruled
+from optimai.kinds.ruling import Asked, Draw, Found, Given, Record, Ruled
 from optimai.network import intake
-from optimai.network.store import challenges, epochs, events, judging, nodes
+from optimai.network.store import challenges, epochs, events, judging, nodes, tally
 from optimai.network.store.epochs import Epoch
 from optimai.network.store.judging import Answered, Try
 from optimai.network.store.sql import Conflict, Tx
+from optimai.network.store.tally import Change
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,13 @@ class _Bench(Struct, frozen=True):
         return self.trust.get((owner, kind), STRANGER)
 
 
+class _Changed(Struct, frozen=True):
+    """By a verdict."""
+
+    trust: Mapping[tuple[OwnerId, str], Trust]
+    counted: Sequence[Change]
+
+
 async def run(tx: Tx, now: Instant, limit: int) -> int:
     """Judge at most `limit` tasks; return how many, so that the caller knows whether to ask again."""
     patience = tx.network.patience if tx.network.private else None
@@ -74,12 +82,13 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         await nodes.able(tx, sorted({case.able for case in cases}), now),
         await judging.standings(tx, sorted({one.owner for case in cases for one in case.tries})),
     )
+    counted: list[Change] = []
     ripe = [case for case in cases if not bench.hopes(case)]
     await judging.hope(tx, [case.id for case in cases if bench.hopes(case)], now)
     for case in ripe:
         try:
             async with tx.part():
-                changed = await _judge(tx, bench, case)
+                ruled = await _judge(tx, bench, case)
         except Conflict:
             raise
         except Exception as fault:
@@ -88,12 +97,15 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
             title, why = f"Parked task {case.id} of {case.step}", f"Its judge broke: {fault!r}"
             await events.tell(tx, "bad", title, why, case.campaign, now)
         else:
-            bench.trust.update(changed)
+            if ruled:
+                bench.trust.update(ruled.trust)
+                counted += ruled.counted
+    await tally.add(tx, counted)
     return len(ripe)
 
 
-async def _judge(tx: Tx, bench: _Bench, case: Answered) -> Mapping[tuple[OwnerId, str], Trust]:
-    """A verdict, or more owners are wanted. Returns whose trust it changed."""
+async def _judge(tx: Tx, bench: _Bench, case: Answered) -> _Changed | None:
+    """What a verdict changed; None where more owners are wanted."""
     kind = catalog.load(case.kind)
     asked = await _asked(tx, bench, kind, case)
     sound = [one for one, given in zip(case.tries, asked.given, strict=True) if not given.refused]
@@ -102,13 +114,16 @@ async def _judge(tx: Tx, bench: _Bench, case: Answered) -> Mapping[tuple[OwnerId
     if isinstance(outcome, More):
         audit = _audit(kind, bench.epoch.seed, case, sound) if outcome.role is Role.AUDIT else None
         await judging.want(tx, case.id, outcome, audit, draw if sound else None, bench.now)
-        return {}
+        return None
     await intake.believable(tx, kind, case, outcome.believed, sound)
     record = Record(asked=asked, draw=draw, ruled=outcome)
     await judging.close(tx, case, record, bench.epoch.number, bench.now)
     trust = _recount(bench, case, outcome, kind.kind.tolerates)
     await _stand(tx, bench, case, trust)
-    return {(owner, case.kind): now for owner, now in trust.items()}
+    return _Changed(
+        {(owner, case.kind): now for owner, now in trust.items()},
+        [_counted(before, found) for before, found in zip(case.tries, outcome.found, strict=True)],
+    )
 
 
 async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered) -> Asked:
@@ -186,6 +201,16 @@ def _recount(bench: _Bench, case: Answered, ruled: Ruled, tolerates: Ppm) -> dic
         owner: (standing, barred or suspended(standing, tolerates))
         for owner, (standing, barred) in trust.items()
     }
+
+
+def _counted(before: Try, found: Found) -> Change:
+    return Change(
+        assignment=found.assignment,
+        results=not before.judged,
+        held=found.units - before.held,
+        checked=found.checked - before.checked,
+        faults=found.faults - before.faults,
+    )
 
 
 async def _stand(tx: Tx, bench: _Bench, case: Answered, trust: Mapping[OwnerId, Trust]) -> None:

@@ -180,13 +180,10 @@ async def behind(tx: Tx, step: StepId) -> list[tuple[StepId, dict[str, Any]]]:
                select count(*) filter (where task.state = 'closed') as tasks,
                       count(*) filter (where task.state = 'parked') as parked,
                       count(*) filter (where looked.checked) as audited,
-                      count(*) filter (where looked.why = 'nobody else' or looked.wanted and not looked.checked)
-                          as waived
+                      count(*) filter (where drawn = 'nobody else' or to_audit and not looked.checked) as waived
                  from task
                  left join lateral (
-                      select convert_from(task.draw, 'utf8')::jsonb ->> 'why' as why,
-                             convert_from(task.draw, 'utf8')::jsonb ->> 'audit' = 'true' as wanted,
-                             exists (select from assignment where assignment.task = task.id and role = 'audit'
+                      select exists (select from assignment where assignment.task = task.id and role = 'audit'
                                         and assignment.state in ('accepted', 'rejected')) as checked
                       ) as looked on task.state = 'closed'
                 where task.step = behind.id) as tasks

@@ -38,7 +38,9 @@ class Try(Struct, frozen=True, kw_only=True):
     price: int
     name: ResultId  # "" where none came: of standing work the answers to challenges are enough,
     result: Raw  # and this is null
-    checked: int  # as an earlier verdict found
+    judged: bool  # by an earlier verdict,
+    held: int  # and what that found
+    checked: int
     faults: int
 
 
@@ -82,7 +84,7 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
                  and not exists (select from assignment where assignment.task = task.id and state = 'offered')
                  and exists (select from assignment where assignment.task = task.id and state = 'returned')
                order by wanted limit $2))
-        select task.*, step.path, step.options, step.campaign, step.audit as rate, verdict.believed,
+        select task.*, step.path, step.options, step.campaign, step.audit as rate, verdict.believed as belief,
                campaign.ends <= $3 as over
           from candidate
           join task on task.id = candidate.id
@@ -110,10 +112,10 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
             over=row["over"],
             always=row["audited"],
             rate=row["rate"],
-            draw=msgspec.json.decode(row["draw"], type=Draw) if row["draw"] else None,
+            draw=Draw(row["to_audit"], row["drawn"], row["drawn_in"]) if row["drawn"] else None,
             audit=row["audit"],
             places=row["places"],
-            believed=row["believed"],
+            believed=row["belief"],
             tries=tuple(tries[row["id"]]),
         )
         for row in rows
@@ -123,7 +125,7 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
 async def _tries(tx: Tx, tasks: Sequence[TaskId]) -> dict[TaskId, list[Try]]:
     rows = await tx.fetch(
         """
-        select id, task, owner, node, role, price, envelope, place, checked, faults from assignment
+        select id, task, owner, node, role, state, price, envelope, place, held, checked, faults from assignment
          where task = any($1::bigint[]) and state in ('returned', 'accepted', 'rejected') order by id
         """,
         tasks,
@@ -141,6 +143,8 @@ async def _tries(tx: Tx, tasks: Sequence[TaskId]) -> dict[TaskId, list[Try]]:
                 price=row["price"],
                 name=name,
                 result=signed[name] if name else Raw(b"null"),
+                judged=row["state"] != State.RETURNED,
+                held=row["held"],
                 checked=row["checked"],
                 faults=row["faults"],
             )
@@ -177,17 +181,22 @@ async def want(
     """Ask more owners, as what. Audits go before all other work: money waits for them."""
     await tx.execute(
         """
-        update task set places = $2, role = $3, audit = coalesce($4, audit), draw = coalesce($5, draw),
-               rank = case when $3 = 'audit' then 0 else rank end, wanted = $6
+        update task set places = $2, role = $3, audit = coalesce($4, audit), drawn = coalesce($5, drawn),
+               to_audit = coalesce($6, to_audit), drawn_in = coalesce($7, drawn_in),
+               rank = case when $3 = 'audit' then 0 else rank end, wanted = $8
          where id = $1
         """,
         task,
         more.owners,
         more.role.value,
         audit,
-        msgspec.json.encode(draw) if draw else None,
+        *_columns(draw),
         now,
     )
+
+
+def _columns(draw: Draw | None) -> tuple[str | None, bool | None, int | None]:
+    return (draw.why, draw.audit, draw.epoch) if draw else (None, None, None)
 
 
 async def hope(tx: Tx, tasks: Sequence[TaskId], now: Instant) -> None:
@@ -225,14 +234,16 @@ async def close(tx: Tx, case: Answered, record: Record, epoch: int, now: Instant
     same = case.believed == believed
     await tx.execute(
         """
-        update task set state = 'closed', places = 0, again = false, settled = false, verdict = $2, draw = $4,
-               stands = case when $3 then stands else $2 end, published = published and $3, told = told and $3
+        update task set state = 'closed', places = 0, again = false, settled = false, verdict = $2,
+               stands = case when $3 then stands else $2 end, believed = case when $3 then believed else $4 end,
+               published = published and $3, told = told and $3, drawn = $5, to_audit = $6, drawn_in = $7
          where id = $1
         """,
         case.id,
         number,
         same,
-        msgspec.json.encode(record.draw),
+        now if believed != b"null" else None,
+        *_columns(record.draw),
     )
     if case.believed is not None and not same:
         await tx.execute(
