@@ -24,6 +24,34 @@ from optimai.network.store.campaigns import NewStep
 from optimai.network.store.sql import Tx
 
 
+def _options(step: Step) -> Any:
+    """What its kind understands under a step. Raises BadCampaign with the place, for kind and unit too."""
+    try:
+        kind = catalog.load(step.kind)
+    except NotFound as fault:
+        raise BadCampaign(f"steps.{step.name}.kind", f"there is no kind {step.kind}", str(fault)) from None
+    if step.price and step.price.unit != kind.kind.unit:
+        raise BadCampaign(
+            f"steps.{step.name}.price",
+            f"{step.kind} is paid by the {kind.kind.unit}, not by the {step.price.unit}",
+            f"Write price: {replace(step.price, unit=kind.kind.unit)}",
+        )
+    return catalog.options_of(step.name, kind, step.options)
+
+
+async def _add_input(
+    tx: Tx, now: Instant, number: CampaignId, campaign: str, name: str, given: Sequence[Mapping[str, Any]]
+) -> StepId:
+    """An input is a step that is sealed from the start. A row that is given twice is in it once."""
+    path = f"{campaign}/{name}"
+    rows = {}
+    for one in given:
+        key = row_id(path, *(f"{column}={one[column]}" for column in sorted(one)))
+        rows[key] = {"_row": key} | dict(one)
+    shard = await shards.write(tx, list(rows.values()))
+    return await campaigns.add_input(tx, number, name, path, shard, now)
+
+
 async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerId) -> CampaignId:
     """Take in a campaign. Raises BadCampaign, Taken where one of that name runs, NotEnough."""
     campaign = written.parse(raw)
@@ -64,31 +92,3 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
         )
         sources[step.name] = await campaigns.add_step(tx, new)
     return number
-
-
-def _options(step: Step) -> Any:
-    """What its kind understands under a step. Raises BadCampaign with the place, for kind and unit too."""
-    try:
-        kind = catalog.load(step.kind)
-    except NotFound as fault:
-        raise BadCampaign(f"steps.{step.name}.kind", f"there is no kind {step.kind}", str(fault)) from None
-    if step.price and step.price.unit != kind.kind.unit:
-        raise BadCampaign(
-            f"steps.{step.name}.price",
-            f"{step.kind} is paid by the {kind.kind.unit}, not by the {step.price.unit}",
-            f"Write price: {replace(step.price, unit=kind.kind.unit)}",
-        )
-    return catalog.options_of(step.name, kind, step.options)
-
-
-async def _add_input(
-    tx: Tx, now: Instant, number: CampaignId, campaign: str, name: str, given: Sequence[Mapping[str, Any]]
-) -> StepId:
-    """An input is a step that is sealed from the start. A row that is given twice is in it once."""
-    path = f"{campaign}/{name}"
-    rows = {}
-    for one in given:
-        key = row_id(path, *(f"{column}={one[column]}" for column in sorted(one)))
-        rows[key] = {"_row": key} | dict(one)
-    shard = await shards.write(tx, list(rows.values()))
-    return await campaigns.add_input(tx, number, name, path, shard, now)

@@ -20,32 +20,6 @@ from optimai.network.store.sql import Tx
 from optimai.wire import envelope
 
 
-async def run(tx: Tx, now: Instant, limit: int) -> int:
-    """Publish the datasets of at most `limit` campaigns that have no version of what stands now."""
-    ready = await campaigns.lock_ready(tx, limit)
-    for one in ready:
-        await _publish(tx, now, one)
-    return len(ready)
-
-
-async def _publish(tx: Tx, now: Instant, one: Ready) -> None:
-    campaign = written.parse(msgspec.json.decode(one.spec))
-    standing = await versions.standing(tx, one.step, one.campaign)
-    rows = [row for shard in standing for row in await shards.read(tx, shard)]
-    version = Version(
-        network=tx.network.id,
-        name=campaign.name,
-        number=one.number,
-        made=now,
-        parts=tuple(await _parts(tx, now, one, campaign.dataset, rows)),
-        parents=tuple(f"input:{shard.blob}" for shard in await campaigns.inputs(tx, one.campaign)),
-        spec=await tx.blobs.put(one.spec),
-        card=await _card(tx, one, campaign, len(rows)),
-    )
-    signed = envelope.sign(VERSION, msgspec.json.encode(version), tx.network.key)
-    await campaigns.add_version(tx, version.name, one, envelope.write(signed), len(rows), now)
-
-
 async def _parts(
     tx: Tx, now: Instant, one: Ready, dataset: Dataset, rows: Sequence[dict[str, Any]]
 ) -> list[Part]:
@@ -77,3 +51,29 @@ async def _card(tx: Tx, one: Ready, campaign: Campaign, rows: int) -> dict[str, 
         "steps": [{"rows": await versions.rows(tx, step, one.campaign)} | facts for step, facts in steps],
         "checked_by_nobody_else": [facts["name"] for _, facts in steps if facts["waived"]],
     }
+
+
+async def _publish(tx: Tx, now: Instant, one: Ready) -> None:
+    campaign = written.parse(msgspec.json.decode(one.spec))
+    standing = await versions.standing(tx, one.step, one.campaign)
+    rows = [row for shard in standing for row in await shards.read(tx, shard)]
+    version = Version(
+        network=tx.network.id,
+        name=campaign.name,
+        number=one.number,
+        made=now,
+        parts=tuple(await _parts(tx, now, one, campaign.dataset, rows)),
+        parents=tuple(f"input:{shard.blob}" for shard in await campaigns.inputs(tx, one.campaign)),
+        spec=await tx.blobs.put(one.spec),
+        card=await _card(tx, one, campaign, len(rows)),
+    )
+    signed = envelope.sign(VERSION, msgspec.json.encode(version), tx.network.key)
+    await campaigns.add_version(tx, version.name, one, envelope.write(signed), len(rows), now)
+
+
+async def run(tx: Tx, now: Instant, limit: int) -> int:
+    """Publish the datasets of at most `limit` campaigns that have no version of what stands now."""
+    ready = await campaigns.lock_ready(tx, limit)
+    for one in ready:
+        await _publish(tx, now, one)
+    return len(ready)

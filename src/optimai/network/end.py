@@ -12,6 +12,15 @@ from optimai.network.store import campaigns, money
 from optimai.network.store.sql import Tx
 
 
+async def _left(tx: Tx, number: CampaignId, requester: OwnerId) -> list[Transfer]:
+    """What returns to whoever paid, to the last nano."""
+    escrow = ledger.escrow(number)
+    left = (await money.balances(tx, [escrow]))[escrow]
+    if not left:
+        return []
+    return [ledger.move("expire", f"campaign {number}", escrow, ledger.available(requester), left)]
+
+
 async def run(tx: Tx, now: Instant, limit: int) -> int:
     """End at most `limit` campaigns that have nothing more to do; stop those whose time is over."""
     stopped = await campaigns.stop_over(tx, now)
@@ -20,12 +29,3 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         await money.post(tx, await _left(tx, number, requester), now)
         await campaigns.ended(tx, number, state, now)
     return max(len(over), stopped > 0)
-
-
-async def _left(tx: Tx, number: CampaignId, requester: OwnerId) -> list[Transfer]:
-    """What returns to whoever paid, to the last nano."""
-    escrow = ledger.escrow(number)
-    left = (await money.balances(tx, [escrow]))[escrow]
-    if not left:
-        return []
-    return [ledger.move("expire", f"campaign {number}", escrow, ledger.available(requester), left)]

@@ -68,95 +68,6 @@ class _Changed(Struct, frozen=True):
     counted: Sequence[Change]
 
 
-async def run(tx: Tx, now: Instant, limit: int) -> int:
-    """Judge at most `limit` tasks; return how many, so that the caller knows whether to ask again."""
-    patience = tx.network.patience if tx.network.private else None
-    epoch = await epochs.current(tx)
-    cases = [] if epoch.closing else await judging.lock_answered(tx, now, patience, limit)
-    if not cases:
-        return 0
-    bench = _Bench(
-        now,
-        epoch,
-        tx.network.private,
-        await nodes.able(tx, sorted({case.able for case in cases}), now),
-        await judging.standings(tx, sorted({one.owner for case in cases for one in case.tries})),
-    )
-    counted: list[Change] = []
-    ripe = [case for case in cases if not bench.hopes(case)]
-    await judging.hope(tx, [case.id for case in cases if bench.hopes(case)], now)
-    for case in ripe:
-        try:
-            async with tx.part():
-                ruled = await _judge(tx, bench, case)
-        except Conflict:
-            raise
-        except Exception as fault:
-            log.exception("the judge of task %d broke", case.id)
-            await judging.park(tx, case.id)
-            title, why = f"Parked task {case.id} of {case.step}", f"Its judge broke: {fault!r}"
-            await events.tell(tx, "bad", title, why, case.campaign, now)
-        else:
-            if ruled:
-                bench.trust.update(ruled.trust)
-                counted += ruled.counted
-    await tally.add(tx, counted)
-    return len(ripe)
-
-
-async def _judge(tx: Tx, bench: _Bench, case: Answered) -> _Changed | None:
-    """What a verdict changed; None where more owners are wanted."""
-    kind = catalog.load(case.kind)
-    asked = await _asked(tx, bench, kind, case)
-    sound = [one for one, given in zip(case.tries, asked.given, strict=True) if not given.refused]
-    draw = case.draw or _draw(kind, bench, case)
-    outcome = _rule(kind, case, asked, draw, sound)
-    if isinstance(outcome, More):
-        audit = _audit(kind, bench.epoch.seed, case, sound) if outcome.role is Role.AUDIT else None
-        await judging.want(tx, case.id, outcome, audit, draw if sound else None, bench.now)
-        return None
-    await intake.believable(tx, kind, case, outcome.believed, sound)
-    record = Record(asked=asked, draw=draw, ruled=outcome)
-    await judging.close(tx, case, record, bench.epoch.number, bench.now)
-    trust = _recount(bench, case, outcome, kind.kind.tolerates)
-    await _stand(tx, bench, case, trust)
-    return _Changed(
-        {(owner, case.kind): now for owner, now in trust.items()},
-        [_counted(before, found) for before, found in zip(case.tries, outcome.found, strict=True)],
-    )
-
-
-async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered) -> Asked:
-    """The case as a stranger will see it too."""
-    shown = await challenges.of(tx, [one.id for one in case.tries]) if kind.kind.standing else {}
-    given = [
-        Given(
-            assignment=one.id,
-            owner=one.owner,
-            node=one.node,
-            role=one.role,
-            result=one.name,
-            price=one.price,
-            trusted=not bench.trusts(one.owner, case.kind)[1],
-            checked=one.checked,
-            faults=one.faults,
-            challenges=tuple(shown.get(one.id, ())),
-            refused=await intake.flaw(tx, kind, case, one),
-        )
-        for one in case.tries
-    ]
-    return Asked(
-        task=case.id,
-        step=case.step,
-        kind=case.kind,
-        options=case.options,
-        body=case.body,
-        units=case.units,
-        last=bench.last(case),
-        given=tuple(given),
-    )
-
-
 def _draw(kind: Loaded, bench: _Bench, case: Answered) -> Draw:
     return ruling.draw(
         kind,
@@ -213,6 +124,45 @@ def _counted(before: Try, found: Found) -> Change:
     )
 
 
+def _why(standing: Standing, again: int) -> str:
+    wrong = f"{standing.faults} of {standing.checked} checked units were wrong."
+    if not again:
+        return f"{wrong} Nothing else of theirs was still to be paid out."
+    tasks = "1 task" if again == 1 else f"{again} tasks"
+    return f"{wrong} {tasks} of theirs, judged but not yet paid out, {'is' if again == 1 else 'are'} judged again."
+
+
+async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered) -> Asked:
+    """The case as a stranger will see it too."""
+    shown = await challenges.of(tx, [one.id for one in case.tries]) if kind.kind.standing else {}
+    given = [
+        Given(
+            assignment=one.id,
+            owner=one.owner,
+            node=one.node,
+            role=one.role,
+            result=one.name,
+            price=one.price,
+            trusted=not bench.trusts(one.owner, case.kind)[1],
+            checked=one.checked,
+            faults=one.faults,
+            challenges=tuple(shown.get(one.id, ())),
+            refused=await intake.flaw(tx, kind, case, one),
+        )
+        for one in case.tries
+    ]
+    return Asked(
+        task=case.id,
+        step=case.step,
+        kind=case.kind,
+        options=case.options,
+        body=case.body,
+        units=case.units,
+        last=bench.last(case),
+        given=tuple(given),
+    )
+
+
 async def _stand(tx: Tx, bench: _Bench, case: Answered, trust: Mapping[OwnerId, Trust]) -> None:
     await judging.stand(tx, case.kind, {owner: standing for owner, (standing, _) in trust.items()})
     for owner, (standing, barred) in trust.items():
@@ -222,9 +172,59 @@ async def _stand(tx: Tx, bench: _Bench, case: Answered, trust: Mapping[OwnerId, 
             await events.tell(tx, "bad", title, _why(standing, again), case.campaign, bench.now)
 
 
-def _why(standing: Standing, again: int) -> str:
-    wrong = f"{standing.faults} of {standing.checked} checked units were wrong."
-    if not again:
-        return f"{wrong} Nothing else of theirs was still to be paid out."
-    tasks = "1 task" if again == 1 else f"{again} tasks"
-    return f"{wrong} {tasks} of theirs, judged but not yet paid out, {'is' if again == 1 else 'are'} judged again."
+async def _judge(tx: Tx, bench: _Bench, case: Answered) -> _Changed | None:
+    """What a verdict changed; None where more owners are wanted."""
+    kind = catalog.load(case.kind)
+    asked = await _asked(tx, bench, kind, case)
+    sound = [one for one, given in zip(case.tries, asked.given, strict=True) if not given.refused]
+    draw = case.draw or _draw(kind, bench, case)
+    outcome = _rule(kind, case, asked, draw, sound)
+    if isinstance(outcome, More):
+        audit = _audit(kind, bench.epoch.seed, case, sound) if outcome.role is Role.AUDIT else None
+        await judging.want(tx, case.id, outcome, audit, draw if sound else None, bench.now)
+        return None
+    await intake.believable(tx, kind, case, outcome.believed, sound)
+    record = Record(asked=asked, draw=draw, ruled=outcome)
+    await judging.close(tx, case, record, bench.epoch.number, bench.now)
+    trust = _recount(bench, case, outcome, kind.kind.tolerates)
+    await _stand(tx, bench, case, trust)
+    return _Changed(
+        {(owner, case.kind): now for owner, now in trust.items()},
+        [_counted(before, found) for before, found in zip(case.tries, outcome.found, strict=True)],
+    )
+
+
+async def run(tx: Tx, now: Instant, limit: int) -> int:
+    """Judge at most `limit` tasks; return how many, so that the caller knows whether to ask again."""
+    patience = tx.network.patience if tx.network.private else None
+    epoch = await epochs.current(tx)
+    cases = [] if epoch.closing else await judging.lock_answered(tx, now, patience, limit)
+    if not cases:
+        return 0
+    bench = _Bench(
+        now,
+        epoch,
+        tx.network.private,
+        await nodes.able(tx, sorted({case.able for case in cases}), now),
+        await judging.standings(tx, sorted({one.owner for case in cases for one in case.tries})),
+    )
+    counted: list[Change] = []
+    ripe = [case for case in cases if not bench.hopes(case)]
+    await judging.hope(tx, [case.id for case in cases if bench.hopes(case)], now)
+    for case in ripe:
+        try:
+            async with tx.part():
+                ruled = await _judge(tx, bench, case)
+        except Conflict:
+            raise
+        except Exception as fault:
+            log.exception("the judge of task %d broke", case.id)
+            await judging.park(tx, case.id)
+            title, why = f"Parked task {case.id} of {case.step}", f"Its judge broke: {fault!r}"
+            await events.tell(tx, "bad", title, why, case.campaign, now)
+        else:
+            if ruled:
+                bench.trust.update(ruled.trust)
+                counted += ruled.counted
+    await tally.add(tx, counted)
+    return len(ripe)

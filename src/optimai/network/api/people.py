@@ -145,7 +145,7 @@ async def epoch_bundle(database: Here, number: Number) -> Response[bytes]:
 async def traced(database: Here, name: Name, number: Number, row: Name) -> Trace:
     """From a row (or the beginning of its name) back to the signed work behind it, and who was paid for that."""
     async with look(database) as (tx, _):
-        return await trace.row(tx, name, number or await evidence.newest(tx, name), row)
+        return await trace.row(tx, name, number, row)
 
 
 @get("/v1/owners/{owner:str}/earnings")

@@ -253,15 +253,3 @@ async def stop_over(tx: Tx, now: Instant) -> int:
         now,
     )
     return len(rows)
-
-
-async def manifest(tx: Tx, name: str, number: int) -> bytes | None:
-    """Of a version; number 0 is the newest."""
-    found = await tx.fetchval(
-        """
-        select manifest from version where name = $1 and ($2 = 0 or number = $2) order by number desc limit 1
-        """,
-        name,
-        number,
-    )
-    return bytes(found) if found is not None else None

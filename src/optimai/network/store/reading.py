@@ -87,11 +87,12 @@ async def datasets(tx: Tx, most: int) -> list[Record]:
 
 
 async def version(tx: Tx, name: str, number: int) -> Record | None:
+    """Number 0 is the newest."""
     return await tx.fetchrow(
         """
         select version.name, number, campaign, manifest, rows, at,
                (select max(number) from version as newest where newest.name = version.name) as newest
-          from version where version.name = $1 and number = $2
+          from version where version.name = $1 and ($2 = 0 or number = $2) order by number desc limit 1
         """,
         name,
         number,

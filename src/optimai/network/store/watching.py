@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from optimai.core.clock import Instant
 from optimai.core.ids import CampaignId
 from optimai.core.ledger import escrow, reserved
+from optimai.kinds.contract import Shard
 from optimai.network.store.sql import Record, Tx
 
 
@@ -230,6 +231,18 @@ async def events(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant, mos
         end,
         most,
     )
+
+
+async def first_shard(tx: Tx, campaign: CampaignId) -> tuple[str, Shard] | None:
+    """Of the step nearest to the dataset that has any, and that step's name."""
+    row = await tx.fetchrow(
+        """
+        select step.name, blob, shard.rows, bytes from step join shard on shard.step = step.id
+         where campaign = $1 and kind is not null order by step.position desc, shard.id limit 1
+        """,
+        campaign,
+    )
+    return (row["name"], Shard(row["blob"], row["rows"], row["bytes"])) if row else None
 
 
 async def last_version(tx: Tx, campaign: CampaignId) -> Record | None:
