@@ -35,7 +35,8 @@ One owner's try at a task (`core/assignment.py`).
 
 {_diagram(assignment.MOVES, assignment.State.OFFERED)}
 
-A lapsed try returns when nobody has taken its place yet. Accepted becomes rejected when a later audit overturns
+A lapsed try returns when nobody has taken its place yet, or by itself at the end of its epoch where it is standing
+work and some of its challenges were answered. Accepted becomes rejected when a later audit overturns
 the verdict, and back when the task is judged again without the one who lied.
 
 ## An earning

@@ -203,9 +203,32 @@ class Road:
         return int(await self.value("select coalesce(sum(balance), 0) from account where name = $1", account))
 
     async def in_order(self) -> bool:
-        """The ledger adds up, and nothing is paid twice."""
+        """The ledger adds up, nothing is paid twice, and the tally says what a recount does."""
+        return await self.recounted() and await self.balanced()
+
+    async def balanced(self) -> bool:
         async with self.database.begin() as (tx, _):
             return set((await money.sums(tx)).values()) == {0}
+
+    async def recounted(self) -> bool:
+        wrong = """
+            with counted as (
+                 select task.step, node, count(*) filter (where judged) as results,
+                        coalesce(sum(held) filter (where judged), 0) as held, sum(checked) as checked,
+                        sum(faults) as faults, sum(pending) as pending, sum(available) as available
+                   from task join assignment on assignment.task = task.id
+                  cross join lateral (
+                        select assignment.state in ('accepted', 'rejected') as judged,
+                               coalesce(sum(amount) filter (where state = 'pending'), 0) as pending,
+                               coalesce(sum(amount) filter (where state = 'available'), 0) as available
+                          from earning where earning.assignment = assignment.id) as paid
+                  group by 1, 2),
+            done as (select * from counted where results + pending + available > 0),
+            told as (select step, node, results, held, checked, faults, pending, available from tally
+                      where results + pending + available > 0)
+            (table done except all table told) union all (table told except all table done)
+        """
+        return not await self.rows(wrong)
 
 
 def done(offer: Offer | AssignmentId, value: object = 7) -> Done:

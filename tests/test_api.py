@@ -22,6 +22,7 @@ from securesystemslib.dsse import Envelope as TheirEnvelope
 from securesystemslib.signer import Signature, Signer, SSlibKey
 
 from optimai.blobs.disk import DiskBlobs
+from optimai.core.clock import Instant
 from optimai.core.ids import blob_id, fingerprint
 from optimai.core.money import OPI
 from optimai.kinds import catalog
@@ -29,8 +30,9 @@ from optimai.network import access, home
 from optimai.network.api import app, machines
 from optimai.network.batch import Batcher
 from optimai.network.home import make_token
+from optimai.network.queries import steps
 from optimai.network.store import tokens
-from optimai.network.store.sql import Database
+from optimai.network.store.sql import Database, Tx
 from optimai.wire import envelope
 from optimai.wire.exchange import ENROL, EXCHANGE, NETWORK, Network, ask_hash
 from tests.road import MINUTE, Node, Road, campaign, done
@@ -385,6 +387,25 @@ async def test_a_deposit_is_made_once_for_each_reference(api: Api):
 
 
 # Anything
+
+
+async def test_a_campaigns_status_is_of_one_moment_whatever_is_written_meanwhile(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+):
+    await api.road.begin()
+    of = steps.of
+
+    async def of_and_then(tx: Tx, now: Instant, campaign: Any) -> Any:
+        found = await of(tx, now, campaign)
+        async with api.road.database.begin() as (other, _):
+            await other.execute("update account set balance = 1 where name = 'escrow:1'")
+        return found
+
+    monkeypatch.setattr(steps, "of", of_and_then)
+    _, body, _ = await api.ask("GET", "/v1/campaigns/trials")
+    assert json.loads(body)["money"]["escrow"] == 100 * OPI
+    _, body, _ = await api.ask("GET", "/v1/campaigns/trials")
+    assert json.loads(body)["money"]["escrow"] == 1
 
 
 async def test_no_request_that_fits_the_schema_breaks_the_coordinator(api: Api):

@@ -44,6 +44,12 @@ def test_what_was_declined_cant_be_answered_any_more() -> None:
         submit(move(OFFERED, State.DECLINED), FIRST, place_taken=False)
 
 
+@pytest.mark.parametrize("here", [State.RETURNED, State.ACCEPTED, State.REJECTED])
+@pytest.mark.parametrize("verdict", [State.ACCEPTED, State.REJECTED])
+def test_what_came_back_can_be_judged_either_way_and_again(here: State, verdict: State) -> None:
+    assert verdict is here or verdict in MOVES[here]
+
+
 @given(st.sampled_from(State), st.sampled_from(State))
 def test_a_move_that_is_not_in_the_table_raises(here: State, to: State) -> None:
     one = replace(OFFERED, state=here)

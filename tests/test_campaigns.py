@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from optimai.core.errors import BadCampaign, NotEnough, Taken
+from optimai.core.ids import CampaignId
 from optimai.core.money import OPI
 from optimai.core.version import Version
 from optimai.network.store.sql import Database
@@ -109,7 +110,7 @@ async def test_a_campaign_that_needs_nothing_ends_at_once_with_an_empty_dataset(
 async def test_unpaid_work_is_published_before_its_campaign_ends(road: Road):
     await road.begin(step={"price": None} | UNCHECKED)
     await road.answer(await road.join("ann"))
-    for name in ("judge", "end", "publish", "end", "seal", "end"):
+    for name in ("judge", "end", "settle", "end", "publish", "end", "seal", "end"):
         await road.stage(name)
         assert await the(road, "state") == "running"
     await road.stage("dataset", "end")
@@ -171,21 +172,61 @@ async def test_an_audit_that_did_not_come_in_time_is_done_without(road: Road):
     assert await road.balance(f"pending:{ann.owner}") == OPI
 
 
-async def test_the_money_of_parked_tasks_returns_with_its_reason_when_the_campaign_ends(
+async def test_the_money_of_a_parked_task_returns_at_once_with_its_reason(
     road: Road, caplog: pytest.LogCaptureFixture
 ):
-    await road.begin(step={"tasks": 2, "judge": "raises"} | UNCHECKED)
+    await road.begin(step={"tasks": 3, "judge": "raises"} | UNCHECKED)
     ann = await road.join("ann")
     await road.exchange(ann, *(done(offer) for offer in await road.offered(ann, room=2)))
-    await road.stage("judge")
     assert await road.balance("reserved:1") == 2 * OPI
-    await road.quiet()
-    assert await the(road, "state") == "done"
+    await road.stage("judge", "settle")
+    assert await the(road, "state") == "running"
+    assert await road.balance("reserved:1") == 0
+    assert await road.in_escrow(CampaignId(1)) == 100 * OPI
     lines = await road.rows("select state, amount, reason from earning")
     assert {(row["state"], row["amount"]) for row in lines} == {("void", 0)}
     assert {row["reason"] for row in lines} == {"its judge broke, so the task was never judged"}
-    assert await road.balance(f"available:{REQUESTER}") == 1_000 * OPI
     assert await road.in_order()
+
+
+async def test_a_campaign_ends_though_a_judge_broke(road: Road, caplog: pytest.LogCaptureFixture):
+    await road.begin(step={"tasks": 2, "judge": "raises"} | UNCHECKED)
+    ann = await road.join("ann")
+    await road.exchange(ann, *(done(offer) for offer in await road.offered(ann, room=2)))
+    await road.quiet()
+    assert await the(road, "state") == "done"
+    assert await road.balance(f"available:{REQUESTER}") == 1_000 * OPI
+
+
+async def test_a_cards_rows_are_those_that_stand_and_its_steps_those_that_it_was_made_of(road: Road):
+    raw = campaign(step={"tasks": 3} | UNCHECKED)
+    raw["steps"]["counted"] = {"kind": "word_count", "from": "tried"}
+    await road.begin(raw)
+    ann, bob = await road.join("ann"), await road.join("bob")
+    await road.exchange(ann, *(done(offer, 666) for offer in await road.offered(ann, room=3)))
+    await road.stage("judge", "settle")
+    road.later(MINUTE)
+    await road.quiet()
+    assert await card(road, 1) == (3, [("tried", 3)])
+
+    async with road.database.begin() as (tx, _):  # one of them is judged again, and bob knows better
+        await tx.execute("update task set state = 'open', again = true, places = 1 where id = 1")
+        await tx.execute("update standing set suspended = $2 where owner = $1", ann.owner, road.now)
+    await road.exchange(bob, *(done(offer, 7) for offer in await road.offered(bob)))
+    await road.stage("judge", "settle")
+    road.later(MINUTE)
+    await road.quiet()
+    assert (
+        await road.value("select sum(rows) from shard join step on step.id = step where name = 'tried'") == 4
+    )
+    assert await card(road, 2) == (3, [("tried", 3)])
+
+
+async def card(road: Road, number: int) -> tuple[int, list[tuple[str, int]]]:
+    """Rows of a version, and of each step that it says it was made of."""
+    manifest = await road.value("select manifest from version where number = $1", number)
+    said = msgspec.json.decode(envelope.read(manifest).payload, type=Version).card
+    return said["rows"], [(step["name"], step["rows"]) for step in said["steps"]]
 
 
 async def test_a_plan_that_raises_ends_its_step_and_says_why_and_the_others_go_on(

@@ -7,15 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 from blake3 import blake3
+from msgspec.structs import replace
 
 from optimai.core.clock import Instant
 from optimai.core.ids import BlobId, CampaignId
 from optimai.core.money import OPI
+from optimai.kinds.bundle import verify
 from optimai.kinds.hold.spec import Task
 from optimai.kinds.ruling import Record
 from optimai.network.challenge import TIME
 from optimai.network.store import due
 from optimai.network.store.sql import Database
+from optimai.wire import envelope
 from optimai.wire.exchange import Asked, Met, Offer
 from tests.road import MINUTE, Node, Road, done
 
@@ -208,3 +211,81 @@ async def test_a_standing_task_that_nobody_took_in_its_epoch_is_given_up(road: R
     road.later(road.database.network.epoch)
     await road.stage("expire")
     assert [row["state"] for row in await road.rows("select state from task")] == ["parked"]
+
+
+async def gone(road: Road, node: Node) -> Record:
+    """Nobody hears of the node any more; its epoch and its lease end, and it is judged."""
+    await road.stage("expire")
+    road.now = await road.value("select until from task where pinned = $1", node.id) + 3 * MINUTE
+    await road.stage("expire")
+    await road.stage("judge", "settle")
+    body = await road.value(
+        "select verdict.body from verdict join task on task.id = verdict.task where pinned = $1", node.id
+    )
+    return msgspec.json.decode(body, type=Record)
+
+
+async def test_what_a_node_had_proved_is_paid_though_it_is_never_heard_of_again(road: Road):
+    [(ann, _), (_, _)] = await holding(road, "ann", "bob")
+    for _ in range(2):
+        asked = await until_asked(road, ann)
+        await meet(road, ann, asked, await proof(road, asked))
+    record = await gone(road, ann)
+    [given], [found] = record.asked.given, record.ruled.found
+    assert (given.result, found.units, found.faults) == ("", 2, 0)
+    assert await road.balance(f"pending:{ann.owner}") == OPI
+    states = [
+        row["state"] for row in await road.rows("select state from task order by pinned = $1 desc", ann.id)
+    ]
+    assert states == ["closed", "parked"], "bob was asked too, and proved nothing"
+    assert await road.in_order()
+
+
+async def test_who_comes_back_in_the_same_epoch_loses_nothing_that_was_proved_before(road: Road):
+    [(ann, first)] = await holding(road, "ann")
+    asked = await until_asked(road, ann)
+    await meet(road, ann, asked, await proof(road, asked))
+    road.database.network = replace(road.database.network, silence=2 * MINUTE)
+    road.later(3 * MINUTE)
+    await road.stage("expire")
+    [second] = await road.offered(ann, kinds=["hold"])
+    assert second.assignment != first.assignment
+    asked = await until_asked(road, ann)
+    await meet(road, ann, asked, await proof(road, asked))
+    record = await the_end(road, ann, second)
+    assert [(one.units, one.checked) for one in record.ruled.found] == [(2, 2)]
+
+
+async def test_a_stranger_recomputes_the_pay_of_a_node_that_went_away(road: Road):
+    [(ann, _)] = await holding(road, "ann")
+    asked = await until_asked(road, ann)
+    await meet(road, ann, asked, await proof(road, asked))
+    await gone(road, ann)
+    for _ in range(2):
+        road.now = await road.value("select closes from epoch where closed is null")
+        await road.quiet()
+    rows = await road.rows("select head, bundle from epoch where closed is not null order by number")
+    key = bytes(road.database.network.key.verify_key)
+    reports = [
+        verify(envelope.read(row["head"]), await road.database.blobs.get(row["bundle"]), key) for row in rows
+    ]
+    assert [one.wrong for one in reports] == [()] * len(rows)
+    assert sum(one.verdicts for one in reports) >= 1
+
+
+async def test_what_was_proved_is_paid_when_its_campaign_is_over_before_its_epoch(road: Road):
+    [(ann, _)] = await holding(road, "ann")
+    asked = await until_asked(road, ann)
+    await meet(road, ann, asked, await proof(road, asked))
+    async with road.database.begin() as (tx, _):
+        await tx.execute("update campaign set ends = $1", road.now)
+    road.later(3 * MINUTE)
+    async with road.database.begin() as (tx, _):
+        await tx.execute("update assignment set lease_until = $1", road.now)
+    await road.quiet()
+    assert await road.balance(f"pending:{ann.owner}") == OPI // 2
+    road.later(11 * MINUTE)
+    await road.quiet()
+    assert await road.value("select state from campaign") == "cancelled"
+    assert await road.balance(f"available:{ann.owner}") == OPI // 2
+    assert await road.in_order()

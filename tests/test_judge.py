@@ -218,6 +218,23 @@ async def values(road: Road, version: Version) -> list[int]:
         ]
 
 
+async def test_a_suspension_says_how_many_tasks_are_judged_again_and_plainly_where_there_are_none(road: Road):
+    await find_out(road, *await liar_and_two(road, tasks=2))
+    [told] = await road.rows("select title, why from event")
+    assert told["title"] == "Suspended dan for trial"
+    assert told["why"].startswith("3 of 23 checked units were wrong. 2 tasks of theirs, judged but not yet")
+
+    await road.submit_more("last", {"tasks": 3, "audited": True})
+    eve, fay, gus = [await road.join(name) for name in ("eve", "fay", "gus")]
+    await road.exchange(eve, *(done(offer, 666) for offer in await road.offered(eve, room=3)))
+    for _ in range(3):
+        for honest in (fay, gus):
+            await road.exchange(honest, *(done(offer) for offer in await road.offered(honest, room=9)))
+        await road.stage("judge", "settle")
+    [_, told] = await road.rows("select why from event order by id")
+    assert told["why"] == "3 of 3 checked units were wrong. Nothing else of theirs was still to be paid out."
+
+
 async def test_what_is_free_already_stays_paid_though_the_verdict_is_overturned(road: Road):
     dan, ann, bob = await liar_and_two(road, tasks=1)
     road.later(11 * MINUTE)
@@ -235,12 +252,12 @@ async def test_unpaid_work_of_a_liar_is_judged_again_until_its_time_to_appeal_is
     await road.exchange(dan, *(done(offer, 666) for offer in await road.offered(dan, room=2)))
     await road.stage("judge")
     async with road.database.begin() as (tx, now):
-        assert len(await judging.suspend(tx, dan.owner, "trial", now)) == 2
+        assert await judging.suspend(tx, dan.owner, "trial", now) == 2
     road.later(11 * MINUTE)
     await road.stage("judge")
     async with road.database.begin() as (tx, now):
         await tx.execute("update task set state = 'closed'")
-        assert await judging.suspend(tx, dan.owner, "trial", now) == []
+        assert await judging.suspend(tx, dan.owner, "trial", now) == 0
 
 
 # Broken judges
@@ -364,7 +381,7 @@ async def test_a_result_that_nobody_can_read_is_a_fault_and_never_audited(road: 
     await road.exchange(ann, Done(offer.assignment, Raw(b'{"value":"seven","more":[1]}')))
     await road.stage("judge")
     assert await tasks(road) == [("open", 1, "answer")]
-    assert await road.value("select draw is null from task")
+    assert await road.value("select drawn is null from task")
 
 
 # What it looks at

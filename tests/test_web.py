@@ -196,6 +196,7 @@ async def test_while_nothing_changes_a_comment_tells_that_we_are_still_here(
 
 async def test_many_who_watch_cost_one_look_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(live, "EVERY", 0.3)
+    monkeypatch.setattr(live, "SHARE", 1)  # a busy machine looks slowly
     await town.live(await town.settle(database), 1)
     looks = 0
     begin = database.begin

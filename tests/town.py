@@ -27,7 +27,7 @@ from optimai.kinds.hold.spec import Task as Pieces
 from optimai.kinds.label.spec import Answers, Opinion, Task
 from optimai.network import campaigns
 from optimai.network.identity import Identity
-from optimai.network.store import judging, money
+from optimai.network.store import events, money
 from optimai.network.store.sql import Database
 from optimai.sim.doing import Doing, Wrong
 from optimai.sim.people import Person
@@ -179,4 +179,4 @@ async def live(world: World, minutes: float) -> None:
 async def tell(world: World, tone: str, title: str, why: str) -> None:
     """An event of the whole network."""
     async with world.database.begin() as (tx, now):
-        await judging.tell(tx, tone, title, why, None, now)
+        await events.tell(tx, tone, title, why, None, now)

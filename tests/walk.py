@@ -91,7 +91,7 @@ async def walk(database: Database) -> dict[str, str]:
         said = {
             "campaign": [raw],
             "task": await every(
-                "select id, kind, body, units, state, places, asked, draw, verdict from task where id = 1"
+                "select id, kind, body, units, state, places, asked, drawn, to_audit, verdict from task where id = 1"
             ),
             "offer": [json.loads(msgspec.json.encode(first))],
             "payload": [json.loads(exchange.payload)],

@@ -19,7 +19,7 @@ from optimai.network.batch import Batcher
 from optimai.network.drive import Driver
 from optimai.network.home import Home, Numbers
 from optimai.network.store import postgres
-from optimai.network.store.judging import tell
+from optimai.network.store.events import tell
 from optimai.network.store.sql import Database
 from optimai.web import pages
 

@@ -36,7 +36,7 @@ class State(StrEnum):
 MOVES = {
     State.OFFERED: {State.RETURNED, State.LAPSED, State.DECLINED},
     State.DECLINED: set[State](),
-    State.LAPSED: {State.RETURNED},  # late, but nobody has taken its place
+    State.LAPSED: {State.RETURNED},  # late, but nobody has taken its place; or standing, and proved a part
     State.RETURNED: {State.ACCEPTED, State.REJECTED},
     State.ACCEPTED: {State.REJECTED},  # a later audit overturns
     State.REJECTED: {State.ACCEPTED},  # judged again, without the one who lied

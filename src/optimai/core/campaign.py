@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from optimai.core.chance import Ppm
+from optimai.core.chance import MILLION, Ppm
 from optimai.core.errors import BadCampaign, BadValue
 from optimai.core.money import Nano, Price, parse_opi, parse_price
 from optimai.core.period import parse_period, parse_share
@@ -184,7 +184,7 @@ def _step(name: str, given: Mapping[str, Any], appeal: timedelta) -> Step:
     with _at(f"{where}.price"):
         cost = parse_price(price) if price else None
     with _at(f"{where}.validate.audit"):
-        audit = Ppm(parse_share(validate.audit)) if validate.audit is not None else None
+        audit = parse_share(validate.audit) if validate.audit is not None else None
     with _at(f"{where}.validate.appeal"):
         allowed = parse_period(validate.appeal) if validate.appeal is not None else appeal
     return Step(name=name, kind=kind, source=source, options=rest, price=cost, audit=audit, appeal=allowed)
@@ -223,8 +223,8 @@ def _dataset(given: _Dataset, steps: set[str]) -> Dataset:
     with _at("dataset.split"):
         for name in split:
             _named(name)
-        shares = {name: Ppm(parse_share(share)) for name, share in split.items()}
-    if shares and sum(shares.values()) != 1_000_000:
+        shares = {name: parse_share(share) for name, share in split.items()}
+    if shares and sum(shares.values()) != MILLION:
         raise BadCampaign(
             "dataset.split", "the shares do not add up to 100 %", "Write {train: 90%, test: 10%}"
         )

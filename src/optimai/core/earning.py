@@ -22,9 +22,8 @@ from optimai.core.errors import WrongMove
 from optimai.core.ids import AssignmentId, EarningId, OwnerId
 from optimai.core.money import Nano
 
-UNPAID = (
-    "the campaign's escrow could not pay it any more"  # of a verdict that changed late in somebody's favour
-)
+# The reason of a zero where a verdict came late, or changed late in somebody's favour.
+UNPAID = "the campaign's escrow could not pay it any more"
 
 
 class State(StrEnum):
@@ -46,33 +45,34 @@ class Earning(Struct, frozen=True, kw_only=True):
     id: EarningId
     assignment: AssignmentId
     owner: OwnerId
-    amount: Nano
+    amount: Nano  # while it is reserved, the most that it can become
     state: State = State.RESERVED
-    release_at: Instant | None = None
+    release_at: Instant | None = None  # while it is pending: when it becomes available
     reason: str = ""
-
-
-def _move(earning: Earning, to: State) -> None:
-    if to not in MOVES[earning.state]:
-        raise WrongMove(f"Earning {earning.id}", earning.state, to)
 
 
 def pend(earning: Earning, amount: Nano, release_at: Instant, reason: str) -> Earning:
     """The verdict is in: `amount` of what was reserved is earned; the rest returns to escrow."""
-    _move(earning, State.PENDING)
+    pending = _move(earning, State.PENDING)
     if not 0 < amount <= earning.amount:
         raise ValueError(f"an earning pends between one nano-OPI and its reserve, not {amount}")
-    return replace(earning, state=State.PENDING, amount=amount, release_at=release_at, reason=reason)
+    return replace(pending, amount=amount, release_at=release_at, reason=reason)
 
 
 def release(earning: Earning) -> Earning:
-    _move(earning, State.AVAILABLE)
-    return replace(earning, state=State.AVAILABLE)
+    """The time to appeal is over: it is its owner's, for good."""
+    return _move(earning, State.AVAILABLE)
 
 
 def void(earning: Earning, reason: str) -> Earning:
     """All of it returns to escrow. The line stays, with its reason and nothing in it."""
-    _move(earning, State.VOID)
+    voided = _move(earning, State.VOID)
     if not reason:
         raise ValueError(f"earning {earning.id} can't become zero without a reason")
-    return replace(earning, state=State.VOID, amount=Nano(0), release_at=None, reason=reason)
+    return replace(voided, amount=Nano(0), release_at=None, reason=reason)
+
+
+def _move(earning: Earning, to: State) -> Earning:
+    if to not in MOVES[earning.state]:
+        raise WrongMove(f"Earning {earning.id}", earning.state, to)
+    return replace(earning, state=to)

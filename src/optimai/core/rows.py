@@ -1,10 +1,12 @@
 """A row, its name, and the one way to write it down.
 
-A row is a flat JSON object. Three of its names are the network's:
+A row is a flat JSON object. Names that begin with _ are the network's:
 
-    _row     what it is, stable across versions: from the step and the row's natural key
-    _from    the `_row`s it was made of (absent where a step reads nothing)
-    _result  the signed result behind it; written by publish, never by a node
+    _row      what it is, stable across versions: from the step and the row's natural key
+    _from     the `_row`s it was made of (absent where a step reads nothing)
+    _result   the signed result behind it; this and what follows is written by publish, never by a node
+    _verdict  the verdict that believed it
+    _lineage  the verdicts behind the rows that it was made of
 
 Rows travel as *canonical* JSON lines: keys sorted, no spaces, UTF-8 as it is, one
 line feed after each row, `_row`s strictly ascending. So two owners who did the

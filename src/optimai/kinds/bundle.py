@@ -7,7 +7,7 @@ ended, and that its seed was fixed before it began.
 
     shown and recomputed    signatures, draws by chance, verdicts, standings, amounts, links, balances
     shown and claimed       prices, that an owner was on probation, that nobody else could be had, that
-                            rows were refused unseen, what a challenge's right answer was
+                            rows were refused unseen, what a challenge's right answer was, and what was answered
 """
 
 from collections.abc import Mapping
@@ -210,7 +210,10 @@ class _Recount:
             self.seeds[draw.epoch], one.rate, "audit", asked.task
         ):
             self.wrong.append(f"{name}: its audit was not drawn by the epoch's seed.")
-        results = [self._result(name, given) for given in asked.given]
+        results = [
+            Raw(b"null") if kind.kind.standing and not given.result else self._result(name, given)
+            for given in asked.given
+        ]
         if None in results:
             return
         for given in asked.given:

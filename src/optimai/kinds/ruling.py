@@ -17,6 +17,8 @@ from optimai.core.standing import Standing, on_probation
 from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import Answer, Case, Challenge, More, Verdict
 
+NO_RESULT = ResultId("")  # of a node that went away: standing work is judged by its answers to challenges
+
 
 class Draw(Struct, frozen=True):
     """Whether a task was to be audited, and why. Chance is drawn from the epoch's seed."""
@@ -33,7 +35,7 @@ class Given(Struct, frozen=True, kw_only=True):
     owner: OwnerId
     node: NodeId
     role: Role
-    result: ResultId
+    result: ResultId  # or NO_RESULT
     price: int
     trusted: bool
     checked: int = 0  # units counted in its owner's standing by an earlier verdict on this very task,
@@ -114,7 +116,7 @@ def case(kind: Loaded, asked: Asked, results: Sequence[Raw]) -> Case[Any, Any, A
                 assignment=one.assignment,
                 owner=one.owner,
                 role=one.role,
-                result=msgspec.json.decode(result, type=kind.result),
+                result=msgspec.json.decode(result, type=kind.result) if one.result else None,
                 trusted=one.trusted,
                 challenges=one.challenges,
             )

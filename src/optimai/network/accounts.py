@@ -4,7 +4,7 @@ from optimai.core import ledger
 from optimai.core.clock import Instant
 from optimai.core.errors import WrongNetwork
 from optimai.core.ids import OwnerId, fingerprint
-from optimai.core.ledger import OUTSIDE
+from optimai.core.ledger import OUTSIDE, Transfer
 from optimai.core.money import Nano
 from optimai.network.store import money
 from optimai.network.store.sql import Database, Tx
@@ -15,17 +15,20 @@ from optimai.wire.withdrawal import WITHDRAWAL, read_withdrawal
 async def deposit(tx: Tx, owner: OwnerId, amount: Nano, reference: str, now: Instant) -> Nano:
     """Once for each reference; the balance after it."""
     about = f"{owner} {reference}"
-    if not await money.posted(tx, "deposit", about):
-        await money.post(tx, [ledger.move("deposit", about, OUTSIDE, ledger.available(owner), amount)], now)
+    await _once(tx, ledger.move("deposit", about, OUTSIDE, ledger.available(owner), amount), now)
     return await balance(tx, owner)
 
 
 async def withdraw(tx: Tx, owner: OwnerId, amount: Nano, reference: str, now: Instant) -> Nano:
-    """Once for each reference. Raises NotEnough where less is available."""
+    """Once for each reference; the balance after it. Raises NotEnough where less is available."""
     about = f"{owner} {reference}"
-    if not await money.posted(tx, "withdraw", about):
-        await money.post(tx, [ledger.move("withdraw", about, ledger.available(owner), OUTSIDE, amount)], now)
+    await _once(tx, ledger.move("withdraw", about, ledger.available(owner), OUTSIDE, amount), now)
     return await balance(tx, owner)
+
+
+async def _once(tx: Tx, transfer: Transfer, now: Instant) -> None:
+    if not await money.posted(tx, transfer.event, transfer.about):
+        await money.post(tx, [transfer], now)
 
 
 async def withdraw_signed(database: Database, data: bytes) -> tuple[OwnerId, Nano]:

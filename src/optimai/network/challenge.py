@@ -21,31 +21,6 @@ TIME = timedelta(seconds=30)  # to answer in
 LONGEST = 64 << 10  # bytes of one range
 
 
-async def run(tx: Tx, now: Instant, limit: int) -> int:
-    """Ask whoever is due, at most `limit` of them."""
-    epoch = await epochs.current(tx)
-    due = await challenges.due(tx, now, limit)
-    new = []
-    for holder in due:
-        shard, start, length = _range(holder, epoch.seed)
-        nonce = draw(epoch.seed, "nonce", holder.assignment, holder.asked).to_bytes(8)
-        held = await tx.blobs.get(shard.blob, start, length)
-        new.append(
-            New(
-                assignment=holder.assignment,
-                node=holder.node,
-                blob=shard.blob,
-                start=start,
-                length=length,
-                nonce=nonce,
-                expected=blake3(nonce + held).hexdigest(),
-                due=Instant(now + TIME),
-            )
-        )
-    await challenges.ask(tx, new, now)
-    return len(new)
-
-
 def _range(holder: Holder, seed: Seed) -> tuple[Shard, int, int]:
     """Every byte held is as likely as any other to be in it."""
     shards = msgspec.json.decode(holder.holds, type=tuple[Shard, ...])
@@ -56,3 +31,27 @@ def _range(holder: Holder, seed: Seed) -> tuple[Shard, int, int]:
             return shard, start, min(LONGEST, shard.bytes - start)
         point -= shard.bytes
     raise ValueError(f"assignment {holder.assignment} holds nothing")
+
+
+async def _challenge(tx: Tx, now: Instant, seed: Seed, holder: Holder) -> New:
+    shard, start, length = _range(holder, seed)
+    nonce = draw(seed, "nonce", holder.assignment, holder.asked).to_bytes(8)
+    held = await tx.blobs.get(shard.blob, start, length)
+    return New(
+        assignment=holder.assignment,
+        node=holder.node,
+        blob=shard.blob,
+        start=start,
+        length=length,
+        nonce=nonce,
+        expected=blake3(nonce + held).hexdigest(),
+        due=Instant(now + TIME),
+    )
+
+
+async def run(tx: Tx, now: Instant, limit: int) -> int:
+    """Ask whoever is due, at most `limit` of them."""
+    seed = (await epochs.current(tx)).seed
+    due = await challenges.due(tx, now, limit)
+    await challenges.ask(tx, [await _challenge(tx, now, seed, holder) for holder in due], now)
+    return len(due)

@@ -5,7 +5,7 @@ same bundle; then, from one snapshot, it writes the bundle, reveals the epoch's 
 commits to the next one and opens that. Exchanges never wait for it.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 from blake3 import blake3
@@ -18,57 +18,23 @@ from optimai.core.ids import EnvelopeId
 from optimai.kinds import catalog, lines
 from optimai.kinds.lines import Head, Line
 from optimai.kinds.ruling import Record
+from optimai.network.identity import Identity
 from optimai.network.store import epochs, money
 from optimai.network.store.epochs import Closed, Epoch
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
 
-NewSeed = Callable[[int], Seed]  # of an epoch's number
+
+def seed_of(network: Identity, number: int) -> Seed:
+    """An epoch's seed, from the network's key: secret, and not for anybody to choose later."""
+    root = blake3(bytes(network.key), derive_key_context="optimai 2026-11-24 epoch seeds").digest()
+    return Seed(blake3(str(number).encode(), key=root).digest())
 
 
-def derived_seeds(tx: Tx) -> NewSeed:
-    """Seeds from the network's key: secret, different for each epoch, and not for anybody to choose later."""
-    root = blake3(bytes(tx.network.key), derive_key_context="optimai 2026-11-24 epoch seeds").digest()
-    return lambda number: Seed(blake3(str(number).encode(), key=root).digest())
-
-
-async def run(tx: Tx, now: Instant, limit: int) -> int:
-    """Close the running epoch if it is over; open the first one if there is none."""
-    seeds = derived_seeds(tx)
-    running = await epochs.running(tx)
-    if running is None:
-        await epochs.open_next(tx, 1, seeds(1), now, Instant(now + tx.network.epoch))
-        return 1
-    if now < running.closes:
-        return 0
-    if not running.closing:
-        await epochs.begin_close(tx, running.number)
-        return 1
-    if await epochs.unsettled(tx):
-        return 0
-    last = await _link(tx, running, now)
-    before = await epochs.last(tx)
-    opening = lines.opening(lines.read(await tx.blobs.get(before.bundle))) if before else []
-    earnings = _earnings(before), await money.last_earning(tx)
-    data = lines.write([line async for line in _lines(tx, running, opening, earnings[0])])
-    top = Head(
-        network=tx.network.id,
-        epoch=running.number,
-        opened=running.opened,
-        closed=now,
-        before=blake3(envelope.read(before.head).payload).hexdigest() if before else "0" * 64,
-        chunks=lines.chunks(data),
-        seed=running.seed,
-        next_seed=commitment(seeds(running.number + 1)),
-        link=last,
-        earnings=earnings,
+def _evidence(judged: Sequence[lines.Judged]) -> list[EnvelopeId]:
+    return sorted(
+        {EnvelopeId(given.result.partition(".")[0]) for one in judged for given in one.record.asked.given}
     )
-    head = envelope.sign(lines.HEAD, msgspec.json.encode(top), tx.network.key)
-    await epochs.close(tx, running.number, envelope.write(head), await tx.blobs.put(data), now)
-    await epochs.open_next(
-        tx, running.number + 1, seeds(running.number + 1), now, Instant(now + tx.network.epoch)
-    )
-    return 1
 
 
 def _earnings(before: Closed | None) -> int:
@@ -128,7 +94,45 @@ async def _lines(tx: Tx, running: Epoch, opening: Sequence[Line], earnings: int)
         yield lines.Stands(row["owner"], row["kind"], row["checked"], row["faults"], row["suspended"])
 
 
-def _evidence(judged: Sequence[lines.Judged]) -> list[EnvelopeId]:
-    return sorted(
-        {EnvelopeId(given.result.partition(".")[0]) for one in judged for given in one.record.asked.given}
+async def _open(tx: Tx, now: Instant, number: int) -> None:
+    closes = Instant(now + tx.network.epoch)
+    await epochs.open_next(tx, number, seed_of(tx.network, number), now, closes)
+
+
+async def _close(tx: Tx, now: Instant, running: Epoch) -> None:
+    last = await _link(tx, running, now)
+    before = await epochs.closed(tx)
+    opening = lines.opening(lines.read(await tx.blobs.get(before.bundle))) if before else []
+    earnings = _earnings(before), await money.last_earning(tx)
+    data = lines.write([line async for line in _lines(tx, running, opening, earnings[0])])
+    top = Head(
+        network=tx.network.id,
+        epoch=running.number,
+        opened=running.opened,
+        closed=now,
+        before=blake3(envelope.read(before.head).payload).hexdigest() if before else "0" * 64,
+        chunks=lines.chunks(data),
+        seed=running.seed,
+        next_seed=commitment(seed_of(tx.network, running.number + 1)),
+        link=last,
+        earnings=earnings,
     )
+    head = envelope.sign(lines.HEAD, msgspec.json.encode(top), tx.network.key)
+    await epochs.close(tx, running.number, envelope.write(head), await tx.blobs.put(data), now)
+
+
+async def run(tx: Tx, now: Instant, limit: int) -> int:
+    """Close the running epoch if it is over; open the first one if there is none."""
+    running = await epochs.running(tx)
+    if running is None:
+        await _open(tx, now, 1)
+    elif now < running.closes:
+        return 0
+    elif not running.closing:
+        await epochs.begin_close(tx, running.number)
+    elif await epochs.unsettled(tx):
+        return 0
+    else:
+        await _close(tx, now, running)
+        await _open(tx, now, running.number + 1)
+    return 1

@@ -1,22 +1,29 @@
-"""Expire: a lease that ended gives its place to another. The late answer still counts while nobody took it."""
+"""Expire: a lease that ended gives its place to another. The late answer still counts while nobody took it.
+
+Of standing work the place is nobody else's. When its epoch is over, whoever went away is
+judged by the challenges that were answered until then; a task of which none was, is given up.
+"""
 
 from collections import Counter
 
 from optimai.core.assignment import State, move
 from optimai.core.clock import Instant
 from optimai.network import purse
-from optimai.network.store import offers
+from optimai.network.store import challenges, offers
 from optimai.network.store.sql import Tx
+
+WHY = "no answer came within the lease"
 
 
 async def run(tx: Tx, now: Instant, limit: int) -> int:
-    over = [
-        move(one, State.LAPSED)
-        for one in await offers.expired(tx, now, Instant(now - tx.network.silence), limit)
-    ]
-    if over:
-        ids = [one.id for one in over]
-        await offers.leave(tx, ids, State.LAPSED, ["no answer came within the lease"] * len(over))
-        await purse.give_back(tx, ids, "no answer came within the lease", now)
-        await offers.open_places(tx, Counter(one.task for one in over), now)
-    return len(over) + await offers.past(tx, now)
+    """Let at most `limit` tries lapse; then end the standing tasks whose time is over."""
+    silent = Instant(now - tx.network.silence)
+    lapsed = [move(one, State.LAPSED) for one in await offers.expired(tx, now, silent, limit)]
+    if lapsed:
+        ids = [one.id for one in lapsed]
+        await offers.leave(tx, ids, State.LAPSED, [WHY] * len(ids))
+        await purse.give_back(tx, ids, WHY, now)
+        await offers.open_places(tx, Counter(one.task for one in lapsed), now)
+    over = await challenges.lock_over(tx, now)
+    await challenges.end(tx, over, now)
+    return len(lapsed) + len(over)

@@ -5,16 +5,21 @@ made of rows that the task was given, of the campaign's step and no other. What 
 not is refused, so that no judge and no dataset ever sees it.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Set
 from typing import Any
 
+import msgspec
+from msgspec import Raw
+
 from optimai.core import rows
+from optimai.core.assignment import Role
 from optimai.core.errors import BadRows, NotFound, WrongBytes
 from optimai.core.ids import BlobId
 from optimai.core.rows import Row, row_id
+from optimai.kinds import ruling
 from optimai.kinds.catalog import Loaded
-from optimai.kinds.contract import Shard
 from optimai.network import shards
+from optimai.network.store.judging import Answered, Try
 from optimai.network.store.sql import Tx
 
 MOST_ROWS = 100_000  # of one result
@@ -22,25 +27,44 @@ MOST_BYTES = 64 << 20
 OURS = {"_result", "_verdict", "_lineage"}  # columns that only publish writes
 
 
-async def flaw(
-    tx: Tx, kind: Loaded, step: str, options: Any, task: Any, result: Any, reads: Sequence[Shard]
-) -> str:
+async def flaw(tx: Tx, kind: Loaded, case: Answered, one: Try) -> str:
     """Why this result can't be taken, in a sentence; "" where it can."""
+    if not one.name:
+        return ""
+    if unreadable := ruling.unreadable(kind, one.result):
+        return unreadable
+    asked = case.audit if one.role is Role.AUDIT and case.audit else case.body
+    task = msgspec.json.decode(asked, type=kind.task)
+    result = msgspec.json.decode(one.result, type=kind.result)
     try:
-        taken = await rows_that_follow(tx, kind, step, task, result, reads)
+        taken = await _rows_that_follow(tx, kind, case, task, result)
     except (BadRows, NotFound, WrongBytes) as fault:
         return str(fault)
-    return kind.check(options, task, result, taken)
+    return kind.check(msgspec.json.decode(case.options, type=kind.options), task, result, taken)
 
 
-async def rows_that_follow(
-    tx: Tx, kind: Loaded, step: str, task: Any, result: Any, reads: Sequence[Shard]
+async def believable(tx: Tx, kind: Loaded, case: Answered, believed: Raw, sound: Iterable[Try]) -> None:
+    """What a judge believes of several results is looked at like a result. Raises BadRows, NotFound, WrongBytes."""
+    plain = bytes(believed)  # a Raw is equal to no bytes
+    if plain == b"null" or any(_plain(kind, one.result) == plain for one in sound):
+        return
+    task = msgspec.json.decode(case.body, type=kind.task)
+    await _rows_that_follow(tx, kind, case, task, msgspec.json.decode(plain, type=kind.result))
+
+
+def _plain(kind: Loaded, result: Raw) -> bytes:
+    """A result in the form in which a verdict keeps what it believes."""
+    return msgspec.json.encode(msgspec.json.decode(result, type=kind.result | None), order="sorted")
+
+
+async def _rows_that_follow(
+    tx: Tx, kind: Loaded, case: Answered, task: Any, result: Any
 ) -> list[dict[str, Any]]:
     """The rows of a result, if they follow from its task. Raises BadRows, NotFound, WrongBytes."""
-    taken = await rows_of(tx, kind, step, task, result)
-    given = await shards.row_ids(tx, reads) if taken else frozenset()
+    taken = await rows_of(tx, kind, case.step, task, result)
+    given = await shards.row_ids(tx, case.reads) if taken else frozenset()
     for number, row in enumerate(taken, 1):
-        if why := amiss(kind, step, row, given):
+        if why := amiss(kind, case.step, row, given):
             raise BadRows(number, why)
     return taken
 

@@ -12,142 +12,128 @@ import logging
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from optimai.core.assignment import MOVES, Role, State
-from optimai.core.chance import Seed
+from optimai.core.assignment import Role
+from optimai.core.chance import Ppm, Seed
 from optimai.core.clock import Instant
-from optimai.core.ids import AssignmentId, OwnerId
+from optimai.core.ids import OwnerId
 from optimai.core.standing import Standing, after, suspended
 from optimai.kinds import catalog, ruling
 from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import More
-from optimai.kinds.ruling import Asked, Draw, Given, Record, Ruled
+from optimai.kinds.ruling import Asked, Draw, Found, Given, Record, Ruled
 from optimai.network import intake
-from optimai.network.store import challenges, epochs, judging, nodes
+from optimai.network.store import challenges, epochs, events, judging, nodes, tally
+from optimai.network.store.epochs import Epoch
 from optimai.network.store.judging import Answered, Try
 from optimai.network.store.sql import Conflict, Tx
+from optimai.network.store.tally import Change
 
 log = logging.getLogger(__name__)
+
+Trust = tuple[Standing, bool]  # and whether it is suspended
+STRANGER: Trust = (Standing(), False)
 
 
 class _Bench(Struct, frozen=True):
     """What holds for all cases of one run."""
 
     now: Instant
-    epoch: int
-    seed: Seed
+    epoch: Epoch
+    private: bool
     able: Mapping[str, frozenset[OwnerId]]
-    standings: dict[tuple[OwnerId, str], tuple[Standing, bool]]
+    trust: dict[tuple[OwnerId, str], Trust]  # by owner and kind, as of the last verdict
+
+    def others(self, case: Answered) -> bool:
+        """Could anybody be asked who has not answered yet?"""
+        return bool(self.able[case.able] - {one.owner for one in case.tries})
+
+    def hopes(self, case: Answered) -> bool:
+        """Does it wait for somebody who may still come?"""
+        return case.places > 0 and self.others(case) and not case.over
+
+    def last(self, case: Answered) -> bool:
+        """Is it to be decided with what there is?"""
+        return case.over or (self.private and not self.others(case))
+
+    def trusts(self, owner: OwnerId, kind: str) -> Trust:
+        return self.trust.get((owner, kind), STRANGER)
 
 
-async def run(tx: Tx, now: Instant, limit: int) -> int:
-    """Judge at most `limit` tasks; return how many, so that the caller knows whether to ask again."""
-    patience = tx.network.patience if tx.network.private else None
-    epoch = await epochs.current(tx)
-    cases = [] if epoch.closing else await judging.lock_answered(tx, now, patience, limit)
-    if not cases:
-        return 0
-    owners = sorted({one.owner for case in cases for one in case.tries})
-    bench = _Bench(
-        now,
-        epoch.number,
-        epoch.seed,
-        await nodes.able(tx, sorted({case.able for case in cases}), now),
-        await judging.standings(tx, owners),
-    )
-    done = 0
-    in_hope = []
-    for case in cases:
-        others = bool(bench.able[case.able] - {one.owner for one in case.tries})
-        if case.places and others and not case.over:
-            in_hope.append(case.id)
-            continue
-        done += 1
-        try:
-            async with tx.part():
-                await _judge(tx, bench, case, alone=case.over or (tx.network.private and not others))
-        except Conflict:
-            raise
-        except Exception as fault:
-            log.exception("the judge of task %d broke", case.id)
-            bench.standings.clear()
-            bench.standings.update(await judging.standings(tx, owners))
-            await judging.park(tx, case.id)
-            await judging.tell(
-                tx,
-                "bad",
-                f"Parked task {case.id} of {case.step}",
-                f"Its judge broke: {fault!r}",
-                case.campaign,
-                now,
-            )
-    await judging.hope(tx, in_hope, now)
-    return done
+class _Changed(Struct, frozen=True):
+    """By a verdict."""
+
+    trust: Mapping[tuple[OwnerId, str], Trust]
+    counted: Sequence[Change]
 
 
-async def _judge(tx: Tx, bench: _Bench, case: Answered, *, alone: bool) -> None:
-    """`alone`: nobody else can be had."""
-    kind = catalog.load(case.kind)
-    asked = await _asked(tx, bench, kind, case, alone)
-    sound = [one for one, given in zip(case.tries, asked.given, strict=True) if not given.refused]
-    draw = case.draw or _draw(kind, bench, case, others=not alone)
-    if case.draw is None and draw.audit and sound:
-        await _want(tx, bench, kind, case, More(1, draw.why, Role.AUDIT), draw, sound)
-        return
-    outcome = ruling.rule(kind, asked, [one.result for one in case.tries])
-    if isinstance(outcome, More):
-        await _want(tx, bench, kind, case, outcome, draw if sound else None, sound)
-        return
-    await _publishable(tx, kind, case, outcome, sound)
-    await _close(tx, bench, case, Record(asked=asked, draw=draw, ruled=outcome))
-
-
-def _draw(kind: Loaded, bench: _Bench, case: Answered, others: bool) -> Draw:
-    fresh = (Standing(), False)
+def _draw(kind: Loaded, bench: _Bench, case: Answered) -> Draw:
     return ruling.draw(
         kind,
         case.id,
         rate=case.rate,
         always=case.always,
-        standings=[bench.standings.get((one.owner, case.kind), fresh)[0] for one in case.tries],
-        seed=bench.seed,
-        epoch=bench.epoch,
-        others=others,
+        standings=[bench.trusts(one.owner, case.kind)[0] for one in case.tries],
+        seed=bench.epoch.seed,
+        epoch=bench.epoch.number,
+        others=not bench.last(case),
     )
 
 
-async def _want(
-    tx: Tx, bench: _Bench, kind: Loaded, case: Answered, more: More, draw: Draw | None, sound: Sequence[Try]
-) -> None:
-    """Ask more owners. An auditor is asked what the kind says about the first result that can be taken."""
-    audit = None
-    if more.role is Role.AUDIT and case.audit is None:
-        task = kind.audit(
-            msgspec.json.decode(case.options, type=kind.options),
-            msgspec.json.decode(case.body, type=kind.task),
-            msgspec.json.decode(sound[0].result, type=kind.result),
-            bench.seed,
-        )
-        audit = msgspec.json.encode(task, order="sorted")
-    await judging.want(tx, case.id, more.owners, more.role, audit, draw, bench.now)
+def _rule(kind: Loaded, case: Answered, asked: Asked, draw: Draw, sound: Sequence[Try]) -> Ruled | More:
+    """What was drawn the first time comes before what the kind says, if there is anything to check."""
+    if case.draw is None and draw.audit and sound:
+        return More(1, draw.why, Role.AUDIT)
+    return ruling.rule(kind, asked, [one.result for one in case.tries])
 
 
-async def _publishable(tx: Tx, kind: Loaded, case: Answered, ruled: Ruled, sound: Sequence[Try]) -> None:
-    """What a judge believes of several results is looked at like a result. Raises BadRows."""
-    plain = bytes(ruled.believed)  # a Raw is equal to no bytes
-    if plain == b"null" or any(_plain(kind, one.result) == plain for one in sound):
-        return
-    task = msgspec.json.decode(case.body, type=kind.task)
-    believed = msgspec.json.decode(plain, type=kind.result)
-    await intake.rows_that_follow(tx, kind, case.step, task, believed, case.reads)
+def _audit(kind: Loaded, seed: Seed, case: Answered, sound: Sequence[Try]) -> bytes:
+    """What auditors are asked: what the kind says about the first result that can be taken."""
+    if case.audit is not None:
+        return case.audit
+    task = kind.audit(
+        msgspec.json.decode(case.options, type=kind.options),
+        msgspec.json.decode(case.body, type=kind.task),
+        msgspec.json.decode(sound[0].result, type=kind.result),
+        seed,
+    )
+    return msgspec.json.encode(task, order="sorted")
 
 
-def _plain(kind: Loaded, result: Raw) -> bytes:
-    return msgspec.json.encode(msgspec.json.decode(result, type=kind.result), order="sorted")
+def _recount(bench: _Bench, case: Answered, ruled: Ruled, tolerates: Ppm) -> dict[OwnerId, Trust]:
+    """What was checked now counts instead of what an earlier verdict on this task had counted."""
+    trust: dict[OwnerId, Trust] = {}
+    for before, found in zip(case.tries, ruled.found, strict=True):
+        standing, barred = trust.get(before.owner) or bench.trusts(before.owner, case.kind)
+        rest = Standing(standing.checked - before.checked, standing.faults - before.faults)
+        trust[before.owner] = (after(rest, found.checked, found.faults), barred)
+    return {
+        owner: (standing, barred or suspended(standing, tolerates))
+        for owner, (standing, barred) in trust.items()
+    }
 
 
-async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered, last: bool) -> Asked:
+def _counted(before: Try, found: Found) -> Change:
+    return Change(
+        assignment=found.assignment,
+        results=not before.judged,
+        held=found.units - before.held,
+        checked=found.checked - before.checked,
+        faults=found.faults - before.faults,
+    )
+
+
+def _why(standing: Standing, again: int) -> str:
+    wrong = f"{standing.faults} of {standing.checked} checked units were wrong."
+    if not again:
+        return f"{wrong} Nothing else of theirs was still to be paid out."
+    tasks = "1 task" if again == 1 else f"{again} tasks"
+    return f"{wrong} {tasks} of theirs, judged but not yet paid out, {'is' if again == 1 else 'are'} judged again."
+
+
+async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered) -> Asked:
+    """The case as a stranger will see it too."""
     shown = await challenges.of(tx, [one.id for one in case.tries]) if kind.kind.standing else {}
     given = [
         Given(
@@ -157,11 +143,11 @@ async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered, last: bool
             role=one.role,
             result=one.name,
             price=one.price,
-            trusted=not bench.standings.get((one.owner, case.kind), (Standing(), False))[1],
+            trusted=not bench.trusts(one.owner, case.kind)[1],
             checked=one.checked,
             faults=one.faults,
             challenges=tuple(shown.get(one.id, ())),
-            refused=await _flaw(tx, kind, case, one),
+            refused=await intake.flaw(tx, kind, case, one),
         )
         for one in case.tries
     ]
@@ -172,92 +158,73 @@ async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered, last: bool
         options=case.options,
         body=case.body,
         units=case.units,
-        last=last,
+        last=bench.last(case),
         given=tuple(given),
     )
 
 
-async def _flaw(tx: Tx, kind: Loaded, case: Answered, one: Try) -> str:
-    if unreadable := ruling.unreadable(kind, one.result):
-        return unreadable
-    asked = case.audit if one.role is Role.AUDIT and case.audit else case.body
-    return await intake.flaw(
-        tx,
-        kind,
-        case.step,
-        msgspec.json.decode(case.options, type=kind.options),
-        msgspec.json.decode(asked, type=kind.task),
-        msgspec.json.decode(one.result, type=kind.result),
-        case.reads,
+async def _stand(tx: Tx, bench: _Bench, case: Answered, trust: Mapping[OwnerId, Trust]) -> None:
+    await judging.stand(tx, case.kind, {owner: standing for owner, (standing, _) in trust.items()})
+    for owner, (standing, barred) in trust.items():
+        if barred and not bench.trusts(owner, case.kind)[1]:
+            again = await judging.suspend(tx, owner, case.kind, bench.now)
+            title = f"Suspended {await nodes.name_of(tx, owner)} for {case.kind}"
+            await events.tell(tx, "bad", title, _why(standing, again), case.campaign, bench.now)
+
+
+async def _judge(tx: Tx, bench: _Bench, case: Answered) -> _Changed | None:
+    """What a verdict changed; None where more owners are wanted."""
+    kind = catalog.load(case.kind)
+    asked = await _asked(tx, bench, kind, case)
+    sound = [one for one, given in zip(case.tries, asked.given, strict=True) if not given.refused]
+    draw = case.draw or _draw(kind, bench, case)
+    outcome = _rule(kind, case, asked, draw, sound)
+    if isinstance(outcome, More):
+        audit = _audit(kind, bench.epoch.seed, case, sound) if outcome.role is Role.AUDIT else None
+        await judging.want(tx, case.id, outcome, audit, draw if sound else None, bench.now)
+        return None
+    await intake.believable(tx, kind, case, outcome.believed, sound)
+    record = Record(asked=asked, draw=draw, ruled=outcome)
+    await judging.close(tx, case, record, bench.epoch.number, bench.now)
+    trust = _recount(bench, case, outcome, kind.kind.tolerates)
+    await _stand(tx, bench, case, trust)
+    return _Changed(
+        {(owner, case.kind): now for owner, now in trust.items()},
+        [_counted(before, found) for before, found in zip(case.tries, outcome.found, strict=True)],
     )
 
 
-async def _close(tx: Tx, bench: _Bench, case: Answered, record: Record) -> None:
-    tries = {one.id: one for one in case.tries}
-    found = [
-        (
-            one.assignment,
-            _moved(tries[one.assignment], one.units),
-            one.units,
-            one.checked,
-            one.faults,
-            one.why,
-        )
-        for one in record.ruled.found
-    ]
-    accepted = [tries[number] for number, state, *_ in found if state is State.ACCEPTED]
-    answers = [one.name for one in accepted if one.role is Role.ANSWER]
-    believed = bytes(record.ruled.believed)
-    await judging.judged(tx, found)
-    await judging.close(
-        tx,
-        case.id,
-        epoch=bench.epoch,
-        believed=believed,
-        reason=record.ruled.reason,
-        result=min(answers, default=None),
-        body=msgspec.json.encode(record),
-        stood=case.stands,
-        same=case.believed == believed,
-        draw=record.draw,
-        now=bench.now,
+async def run(tx: Tx, now: Instant, limit: int) -> int:
+    """Judge at most `limit` tasks; return how many, so that the caller knows whether to ask again."""
+    patience = tx.network.patience if tx.network.private else None
+    epoch = await epochs.current(tx)
+    cases = [] if epoch.closing else await judging.lock_answered(tx, now, patience, limit)
+    if not cases:
+        return 0
+    bench = _Bench(
+        now,
+        epoch,
+        tx.network.private,
+        await nodes.able(tx, sorted({case.able for case in cases}), now),
+        await judging.standings(tx, sorted({one.owner for case in cases for one in case.tries})),
     )
-    await _stand(tx, bench, case, record, tries)
-
-
-def _moved(one: Try, units: int) -> State:
-    to = State.ACCEPTED if units else State.REJECTED
-    if to is not one.state and to not in MOVES[one.state]:
-        raise ValueError(f"assignment {one.id} is {one.state} and can't become {to}")
-    return to
-
-
-async def _stand(
-    tx: Tx, bench: _Bench, case: Answered, record: Record, tries: Mapping[AssignmentId, Try]
-) -> None:
-    """Count what was checked now instead of what an earlier verdict of this task had counted."""
-    changed = {}
-    for one in record.ruled.found:
-        before = tries[one.assignment]
-        key = (before.owner, case.kind)
-        standing, barred = bench.standings.get(key, (Standing(), False))
-        standing = Standing(standing.checked - before.checked, standing.faults - before.faults)
-        standing = after(standing, one.checked, one.faults)
-        bench.standings[key] = (standing, barred)
-        changed[key] = standing
-    await judging.stand(tx, changed)
-    tolerated = catalog.load(case.kind).kind.tolerates
-    for (owner, kind), standing in changed.items():
-        if suspended(standing, tolerated) and not bench.standings[owner, kind][1]:
-            bench.standings[owner, kind] = (standing, True)
-            again = await judging.suspend(tx, owner, kind, bench.now)
-            name = await nodes.name_of(tx, owner)
-            await judging.tell(
-                tx,
-                "bad",
-                f"Suspended {name} for {kind}",
-                f"{standing.faults} of {standing.checked} checked units were wrong. "
-                f"{len(again)} tasks of theirs, judged but not yet paid out, are judged again.",
-                case.campaign,
-                bench.now,
-            )
+    counted: list[Change] = []
+    ripe = [case for case in cases if not bench.hopes(case)]
+    await judging.hope(tx, [case.id for case in cases if bench.hopes(case)], now)
+    for case in ripe:
+        try:
+            async with tx.part():
+                ruled = await _judge(tx, bench, case)
+        except Conflict:
+            raise
+        except Exception as fault:
+            log.exception("the judge of task %d broke", case.id)
+            await judging.park(tx, case.id)
+            title, why = f"Parked task {case.id} of {case.step}", f"Its judge broke: {fault!r}"
+            await events.tell(tx, "bad", title, why, case.campaign, now)
+        else:
+            if ruled:
+                bench.trust.update(ruled.trust)
+                counted += ruled.counted
+    await tally.add(tx, counted)
+    return len(ripe)

@@ -16,48 +16,41 @@ from optimai.kinds import catalog
 from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import Accepted, News, Piece, Shard
 from optimai.network import shards
-from optimai.network.store import epochs, judging, steps
+from optimai.network.store import epochs, events, steps
 from optimai.network.store.sql import Conflict, Tx
 from optimai.network.store.steps import Due, NewTask
 
 log = logging.getLogger(__name__)
 
 
-async def run(tx: Tx, now: Instant, limit: int) -> int:
-    """Ask the plans of at most `limit` steps to which something happened."""
-    due = await steps.lock_due(tx, limit)
-    for step in due:
-        try:
-            async with tx.part():
-                await _ask(tx, now, step)
-        except (Conflict, OSError):  # nothing of the kind's: the same again may well succeed
-            raise
-        except Exception as fault:
-            log.exception("the plan of %s broke", step.path)
-            await steps.finish(tx, step.id)
-            await judging.tell(
-                tx,
-                "bad",
-                f"The plan of {step.path} broke",
-                f"It ends with what it has: {fault}",
-                step.campaign,
-                now,
-            )
-    return len(due)
+def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in names}
 
 
-async def _ask(tx: Tx, now: Instant, step: Due) -> None:
-    kind = catalog.load(step.kind)
-    options = msgspec.json.decode(step.options, type=kind.options)
-    news = await _news(tx, now, step, kind, options)
-    state: Any = step.plan_state
-    if kind.store:
-        state = await kind.store.load(tx, tx.blobs, step.id, options, news, now)
-    plan = kind.plan(options, state, news)
-    if kind.store:
-        await kind.store.save(tx, step.id, plan, now)
-    await steps.add_tasks(tx, step.id, [_task(step, one, news.until) for one in plan.pieces], now)
-    await steps.planned(tx, step.id, plan.state, plan.finished, news.ended, now)
+def _task(step: Due, piece: Piece[Any], until: Instant | None) -> NewTask:
+    return NewTask(
+        kind=f"{step.kind}+{piece.needs}" if piece.needs else step.kind,
+        body=msgspec.json.encode(piece.task, order="sorted"),
+        reads=msgspec.json.encode(piece.reads),
+        units=piece.units,
+        rank=100 - step.position,
+        pinned=piece.node,
+        audited=piece.audited,
+        places=piece.answers,
+        challenges=piece.challenges,
+        holds=msgspec.json.encode(piece.holds),
+        until=until if piece.node else None,
+    )
+
+
+async def _sealed(tx: Tx, step: Due, kind: Loaded) -> list[Shard]:
+    """Kinds that read all wait until their source is sealed and get its version; others get shards as they come."""
+    if kind.kind.reads != "all":
+        return await steps.take_shards(tx, step.id)
+    if not step.source_sealed or step.ended_told:
+        return []
+    await steps.take_shards(tx, step.id)
+    return await steps.version(tx, step.source)
 
 
 async def _news(tx: Tx, now: Instant, step: Due, kind: Loaded, options: Any) -> News[Any, Any]:
@@ -87,31 +80,32 @@ async def _news(tx: Tx, now: Instant, step: Due, kind: Loaded, options: Any) -> 
     )
 
 
-async def _sealed(tx: Tx, step: Due, kind: Loaded) -> list[Shard]:
-    """Kinds that read all wait until their source is sealed and get its version; others get shards as they come."""
-    if kind.kind.reads != "all":
-        return await steps.take_shards(tx, step.id)
-    if not step.source_sealed or step.ended_told:
-        return []
-    await steps.take_shards(tx, step.id)
-    return await steps.version(tx, step.source)
+async def _ask(tx: Tx, now: Instant, step: Due) -> None:
+    kind = catalog.load(step.kind)
+    options = msgspec.json.decode(step.options, type=kind.options)
+    news = await _news(tx, now, step, kind, options)
+    state: Any = step.plan_state
+    if kind.store:
+        state = await kind.store.load(tx, tx.blobs, step.id, options, news, now)
+    plan = kind.plan(options, state, news)
+    if kind.store:
+        await kind.store.save(tx, step.id, plan, now)
+    await steps.add_tasks(tx, step.id, [_task(step, one, news.until) for one in plan.pieces], now)
+    await steps.planned(tx, step.id, plan.state, plan.finished, news.ended, now)
 
 
-def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in names}
-
-
-def _task(step: Due, piece: Piece[Any], until: Instant | None) -> NewTask:
-    return NewTask(
-        kind=f"{step.kind}+{piece.needs}" if piece.needs else step.kind,
-        body=msgspec.json.encode(piece.task, order="sorted"),
-        reads=msgspec.json.encode(piece.reads),
-        units=piece.units,
-        rank=100 - step.position,
-        pinned=piece.node,
-        audited=piece.audited,
-        places=piece.answers,
-        challenges=piece.challenges,
-        holds=msgspec.json.encode(piece.holds),
-        until=until if piece.node else None,
-    )
+async def run(tx: Tx, now: Instant, limit: int) -> int:
+    """Ask the plans of at most `limit` steps to which something happened."""
+    due = await steps.lock_due(tx, limit)
+    for step in due:
+        try:
+            async with tx.part():
+                await _ask(tx, now, step)
+        except (Conflict, OSError):  # nothing of the kind's: the same again may well succeed
+            raise
+        except Exception as fault:
+            log.exception("the plan of %s broke", step.path)
+            await steps.finish(tx, step.id)
+            title, why = f"The plan of {step.path} broke", f"It ends with what it has: {fault}"
+            await events.tell(tx, "bad", title, why, step.campaign, now)
+    return len(due)

@@ -23,26 +23,21 @@ from optimai.network.store.sql import Tx
 MOST_TASKS = 500  # in one shard
 
 
-async def run(tx: Tx, now: Instant, limit: int) -> int:
-    """Seal a shard for at most `limit` steps."""
-    ripe = await publishing.lock_ripe(tx, now, tx.network.seal_rows, tx.network.seal_after, limit)
-    for step in ripe:
-        await _seal_shard(tx, now, step)
-    return len(ripe)
-
-
-async def _seal_shard(tx: Tx, now: Instant, step: Ripe) -> None:
-    kind = catalog.load(step.kind)
-    believed = await publishing.take_believed(tx, step.id, tx.network.seal_rows, MOST_TASKS)
-    given = [(task, await _rows(tx, kind, step, task)) for task in believed]
-    parents = await _parents(tx, given) if kind.kind.carries else {}
-    rows: dict[str, dict[str, Any]] = {}
-    for task, its in given:
-        behind = await shards.ancestry(tx, task.reads) if its else {}
-        rows |= {row["_row"]: _published(row, task, behind, parents) for row in its}
-    if rows:
-        shard = await shards.write(tx, list(rows.values()))
-        await publishing.add_shard(tx, step.id, step.campaign, shard, now)
+def _published(
+    row: Row, task: Believed, behind: Mapping[str, frozenset[int]], parents: Mapping[str, Row]
+) -> dict[str, Any]:
+    """A row with where it is from: its own columns before those that it carries on."""
+    of = row.get("_from", ())
+    lineage = frozenset[int]().union(*(behind[parent] for parent in of))
+    carried = {
+        name: value
+        for parent in of
+        for name, value in parents.get(parent, {}).items()
+        if not name.startswith("_")
+    }
+    return (
+        carried | dict(row) | {"_result": task.result, "_verdict": task.stands, "_lineage": sorted(lineage)}
+    )
 
 
 async def _rows(tx: Tx, kind: Loaded, step: Ripe, task: Believed) -> list[dict[str, Any]]:
@@ -66,21 +61,26 @@ async def _parents(tx: Tx, given: Sequence[tuple[Believed, Sequence[Row]]]) -> d
     }
 
 
-def _published(
-    row: Row, task: Believed, behind: Mapping[str, frozenset[int]], parents: Mapping[str, Row]
-) -> dict[str, Any]:
-    """A row with where it is from: its own columns before those that it carries on."""
-    of = row.get("_from", ())
-    lineage = frozenset[int]().union(*(behind[parent] for parent in of))
-    carried = {
-        name: value
-        for parent in of
-        for name, value in parents.get(parent, {}).items()
-        if not name.startswith("_")
-    }
-    return (
-        carried | dict(row) | {"_result": task.result, "_verdict": task.stands, "_lineage": sorted(lineage)}
-    )
+async def _seal_shard(tx: Tx, now: Instant, step: Ripe) -> None:
+    kind = catalog.load(step.kind)
+    believed = await publishing.take_believed(tx, step.id, tx.network.seal_rows, MOST_TASKS)
+    given = [(task, await _rows(tx, kind, step, task)) for task in believed]
+    parents = await _parents(tx, given) if kind.kind.carries else {}
+    rows: dict[str, dict[str, Any]] = {}
+    for task, its in given:
+        behind = await shards.ancestry(tx, task.reads) if its else {}
+        rows |= {row["_row"]: _published(row, task, behind, parents) for row in its}
+    if rows:
+        shard = await shards.write(tx, list(rows.values()))
+        await publishing.add_shard(tx, step.id, step.campaign, shard, now)
+
+
+async def run(tx: Tx, now: Instant, limit: int) -> int:
+    """Seal a shard for at most `limit` steps."""
+    ripe = await publishing.lock_ripe(tx, now, tx.network.seal_rows, tx.network.seal_after, limit)
+    for step in ripe:
+        await _seal_shard(tx, now, step)
+    return len(ripe)
 
 
 async def seal(tx: Tx, now: Instant, limit: int) -> int:

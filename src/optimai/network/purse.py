@@ -1,4 +1,4 @@
-"""Moves earnings and the ledger together, one transfer a batch and campaign.
+"""Moves earnings and the ledger together, one transfer for each event of a batch.
 
 Whoever changes an earning does it here, so that the sum of earnings in a state and
 the balance of its account can never part. `store.money.sums` looks at both.
@@ -17,9 +17,10 @@ from optimai.core.earning import UNPAID, Earning, State
 from optimai.core.ids import AssignmentId, CampaignId, OwnerId, TaskId
 from optimai.core.ledger import Account, Transfer
 from optimai.core.money import Nano
-from optimai.network.store import money, offers
+from optimai.network.store import money, offers, tally
 from optimai.network.store.offers import Offered
 from optimai.network.store.sql import Tx
+from optimai.network.store.tally import Change
 
 
 class Moves:
@@ -97,7 +98,9 @@ async def give_back(tx: Tx, assignments: Sequence[AssignmentId], reason: str, no
 async def release(tx: Tx, due: Sequence[tuple[Earning, CampaignId]], now: Instant) -> None:
     """The time to appeal is over: pending becomes available, for good."""
     moves = Moves()
+    paid: list[Change] = []
     for earning, _ in due:
+        paid.append(Change(assignment=earning.assignment, pending=-earning.amount, available=earning.amount))
         moves.add(
             "release",
             f"earnings from {earning.id}",
@@ -107,6 +110,7 @@ async def release(tx: Tx, due: Sequence[tuple[Earning, CampaignId]], now: Instan
         )
     await money.save(tx, [earnings.release(earning) for earning, _ in due], now)
     await money.post(tx, moves.transfers(), now)
+    await tally.add(tx, paid)
 
 
 Zero = tuple[AssignmentId, CampaignId, OwnerId, str]  # why nothing was earned
@@ -133,6 +137,7 @@ async def settle(tx: Tx, owed: Sequence[Owed], now: Instant) -> None:
     changed: list[Earning] = []
     zeros: list[Zero] = []
     renew: list[Owed] = []
+    earned: list[Change] = []
     moves = Moves()
     for one in owed:
         earning, _ = living.get(one.assignment, (None, None))
@@ -147,11 +152,13 @@ async def settle(tx: Tx, owed: Sequence[Owed], now: Instant) -> None:
             if one.amount:
                 changed.append(earnings.pend(earning, one.amount, one.release_at, one.reason))
                 moves.add("earn", about, held, ledger.pending(earning.owner), one.amount)
+                earned.append(Change(assignment=one.assignment, pending=one.amount))
             else:
                 changed.append(earnings.void(earning, one.reason))
             moves.add("return", about, held, escrow, earning.amount - one.amount)
         elif earning.state is State.PENDING and earning.amount != one.amount:
             changed.append(earnings.void(earning, one.reason))
+            earned.append(Change(assignment=one.assignment, pending=-earning.amount))
             moves.add(
                 "overturn",
                 f"earnings from {earning.id}",
@@ -163,28 +170,37 @@ async def settle(tx: Tx, owed: Sequence[Owed], now: Instant) -> None:
                 renew.append(one)
     await money.save(tx, changed, now)
     await money.post(tx, moves.transfers(), now)
-    zeros += await _anew(tx, renew, now)
+    payable, unpaid = await _payable(tx, renew)
+    for one in payable:
+        await _anew(tx, one, now)
+        earned.append(Change(assignment=one.assignment, pending=one.amount))
+    zeros += [(one.assignment, one.campaign, one.owner, UNPAID) for one in unpaid]
     await money.zero(tx, zeros, now)
+    await tally.add(tx, earned)
 
 
-async def _anew(tx: Tx, renew: Sequence[Owed], now: Instant) -> list[Zero]:
-    """A verdict changed in somebody's favour, or to another amount: a new line each, from escrow.
-
-    Returns the lines that escrow can't pay: what a first verdict had returned to it may have been offered to others.
-    """
+async def _payable(tx: Tx, renew: Sequence[Owed]) -> tuple[list[Owed], list[Owed]]:
+    """Those for which escrow has enough, and the others: what was returned to it may have been offered since."""
     purses = await money.balances(tx, sorted({ledger.escrow(one.campaign) for one in renew}))
-    unpaid: list[Zero] = []
+    payable: list[Owed] = []
+    unpaid: list[Owed] = []
     for one in renew:
         escrow = ledger.escrow(one.campaign)
         if purses[escrow] < one.amount:
-            unpaid.append((one.assignment, one.campaign, one.owner, UNPAID))
-            continue
-        purses[escrow] = Nano(purses[escrow] - one.amount)
-        earning = await money.reserve(tx, one.assignment, one.campaign, one.owner, one.amount, now)
-        moves = Moves()
-        about = f"earning {earning.id}"
-        moves.add("reserve", about, escrow, ledger.reserved(one.campaign), one.amount)
-        moves.add("earn", about, ledger.reserved(one.campaign), ledger.pending(earning.owner), one.amount)
-        await money.save(tx, [earnings.pend(earning, one.amount, one.release_at, one.reason)], now)
-        await money.post(tx, moves.transfers(), now)
-    return unpaid
+            unpaid.append(one)
+        else:
+            purses[escrow] = Nano(purses[escrow] - one.amount)
+            payable.append(one)
+    return payable, unpaid
+
+
+async def _anew(tx: Tx, one: Owed, now: Instant) -> None:
+    """A verdict came late, or changed in somebody's favour: a new line, from escrow."""
+    earning = await money.reserve(tx, one.assignment, one.campaign, one.owner, one.amount, now)
+    await money.save(tx, [earnings.pend(earning, one.amount, one.release_at, one.reason)], now)
+    about, reserved = f"earning {earning.id}", ledger.reserved(one.campaign)
+    steps = [
+        ledger.move("reserve", about, ledger.escrow(one.campaign), reserved, one.amount),
+        ledger.move("earn", about, reserved, ledger.pending(one.owner), one.amount),
+    ]
+    await money.post(tx, steps, now)

@@ -2,6 +2,8 @@
 
 It decides nothing about the work: units that hold, times the price pinned at the
 offer. What was pending under an earlier verdict is brought to what the last one says.
+Of a parked task there is no verdict: what was set aside for it returns to escrow, and
+what an earlier verdict had said of it stands.
 """
 
 from optimai.core.clock import Instant
@@ -13,7 +15,7 @@ from optimai.network.store.sql import Tx
 
 
 async def run(tx: Tx, now: Instant, limit: int) -> int:
-    """Settle at most `limit` tasks with a verdict."""
+    """Settle at most `limit` tasks that were judged, or parked by their judge."""
     tasks = await settling.lock_unsettled(tx, limit)
     owed = [
         Owed(
@@ -27,6 +29,9 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         for row in await settling.judged(tx, tasks)
     ]
     await purse.settle(tx, owed, now)
+    await purse.give_back(
+        tx, await settling.unjudged(tx, tasks), "its judge broke, so the task was never judged", now
+    )
     return len(tasks)
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.network import campaigns, challenge, epoch, expire, judge, plan, publish, settle
+from optimai.network import challenge, dataset, end, epoch, expire, judge, plan, publish, settle
 from optimai.network.store.sql import Conflict, Database, Tx
 
 LOCKS = 7_100  # advisory lock keys: this and the stage's place
@@ -41,8 +41,8 @@ STAGES = (
     Stage("release", settle.release, _SECOND, 500, ("end",)),
     Stage("publish", publish.run, _SECOND, 10, ("plan", "seal", "dataset")),
     Stage("seal", publish.seal, _SELDOM, 10, ("plan", "dataset", "end")),
-    Stage("dataset", campaigns.run, _SELDOM, 5, ("end",)),
-    Stage("end", campaigns.end, _SECOND, 20, ("judge", "publish", "seal")),
+    Stage("dataset", dataset.run, _SELDOM, 5, ("end",)),
+    Stage("end", end.run, _SECOND, 20, ("judge", "publish", "seal")),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 TAKEN_IN = ("judge",)  # what an exchange wakes when it brought results

@@ -12,7 +12,7 @@ from optimai.network import access, accounts, campaigns
 from optimai.network.api.machines import JSON, Here, body
 from optimai.network.home import make_token
 from optimai.network.queries import campaigns as campaign_facts
-from optimai.network.queries import earnings, evidence, preview, trace
+from optimai.network.queries import earnings, evidence, look, preview, trace
 from optimai.network.queries.campaigns import Campaign, Summary
 from optimai.network.queries.earnings import Line
 from optimai.network.queries.preview import Preview
@@ -69,21 +69,21 @@ async def submit(request: Request[Any, Any, Any], database: Here) -> Submitted:
 @get("/v1/campaigns")
 async def listed(database: Here) -> list[Summary]:
     """All campaigns, the newest first."""
-    async with database.begin() as (tx, _):
+    async with look(database) as (tx, _):
         return list(await campaign_facts.listed(tx))
 
 
 @get("/v1/campaigns/{name:str}")
 async def status(database: Here, name: Name) -> Campaign:
     """What a campaign does just now: steps, checks, who works, where the money is."""
-    async with database.begin() as (tx, now):
+    async with look(database) as (tx, now):
         return await campaign_facts.named(tx, now, name)
 
 
 @get("/v1/campaigns/{name:str}/rows")
 async def rows(database: Here, name: Name, most: Most = 5) -> Preview:
     """The first rows there are so far."""
-    async with database.begin() as (tx, _):
+    async with look(database) as (tx, _):
         return await preview.first(tx, name, most)
 
 
@@ -122,21 +122,21 @@ async def account(request: Request[Any, Any, Any], database: Here) -> Balance:
 @get("/v1/versions/{name:str}/{number:int}", media_type=JSON)
 async def version(database: Here, name: Name, number: Number) -> Response[bytes]:
     """The signed manifest of a version; number 0 is the newest."""
-    async with database.begin() as (tx, _):
+    async with look(database) as (tx, _):
         return Response(await evidence.manifest(tx, name, number), media_type=JSON)
 
 
 @get("/v1/epochs/{number:int}/head", media_type=JSON)
 async def epoch_head(database: Here, number: Number) -> Response[bytes]:
     """The signed head of a closed epoch; number 0 is the newest."""
-    async with database.begin() as (tx, _):
+    async with look(database) as (tx, _):
         return Response((await evidence.closed(tx, number)).head, media_type=JSON)
 
 
 @get("/v1/epochs/{number:int}/bundle", media_type="application/x-ndjson")
 async def epoch_bundle(database: Here, number: Number) -> Response[bytes]:
     """All that is needed to recompute a closed epoch."""
-    async with database.begin() as (tx, _):
+    async with look(database) as (tx, _):
         closed = await evidence.closed(tx, number)
     return Response(await database.blobs.get(closed.bundle), media_type="application/x-ndjson")
 
@@ -144,14 +144,14 @@ async def epoch_bundle(database: Here, number: Number) -> Response[bytes]:
 @get("/v1/versions/{name:str}/{number:int}/rows/{row:str}/trace")
 async def traced(database: Here, name: Name, number: Number, row: Name) -> Trace:
     """From a row (or the beginning of its name) back to the signed work behind it, and who was paid for that."""
-    async with database.begin() as (tx, _):
-        return await trace.row(tx, name, number or await evidence.newest(tx, name), row)
+    async with look(database) as (tx, _):
+        return await trace.row(tx, name, number, row)
 
 
 @get("/v1/owners/{owner:str}/earnings")
 async def earned(database: Here, owner: Name, after: After = 0) -> list[Line]:
     """An owner's lines of pay in the order they were written, zeros too; `after` is the last one you have."""
-    async with database.begin() as (tx, _):
+    async with look(database) as (tx, _):
         return list(await earnings.of(tx, OwnerId(owner), EarningId(after)))
 
 

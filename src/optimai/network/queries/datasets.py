@@ -6,11 +6,11 @@ import msgspec
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.core.errors import NotFound
 from optimai.core.ids import CampaignId
 from optimai.core.version import Part, Version
 from optimai.kinds.contract import Shard
 from optimai.network import shards
+from optimai.network.queries import evidence
 from optimai.network.store import reading
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
@@ -64,18 +64,15 @@ async def listed(tx: Tx) -> tuple[Summary, ...]:
 
 async def version(tx: Tx, name: str, number: int) -> Shown:
     """Raises NotFound."""
-    row = await reading.version(tx, name, number)
-    if row is None:
-        raise NotFound("dataset", f"{name}@{number}", "The page of all datasets lists those there are.")
+    row = await evidence.version(tx, name, number)
     version, signed = manifest(row["manifest"])
-    private = version.card.get("terms", {}).get("visibility") == "private"
     return Shown(
         version=version,
         keyid=signed.signatures[0].keyid,
         campaign=row["campaign"],
         newest=row["newest"],
-        private=private,
-        first=() if private else await _first(tx, version.parts),
+        private=version.private,
+        first=() if version.private else await _first(tx, version.parts),
     )
 
 

@@ -1,31 +1,36 @@
-"""What is public as it is: manifests of versions, heads and bundles of epochs."""
-
-from msgspec import json
+"""What is public as it is: manifests of versions, heads and bundles of epochs. Number 0 is the newest."""
 
 from optimai.core.errors import NotFound
-from optimai.core.version import Version
-from optimai.network.store import campaigns, epochs
+from optimai.network.store import epochs, reading
 from optimai.network.store.epochs import Closed
-from optimai.network.store.sql import Tx
-from optimai.wire import envelope
+from optimai.network.store.sql import Record, Tx
 
 
 async def manifest(tx: Tx, name: str, number: int) -> bytes:
-    """The signed manifest of a version; number 0 is the newest."""
-    found = await campaigns.manifest(tx, name, number)
-    if found is None:
-        raise NotFound("version", f"{name}@{number}", "`optimai status` lists what there is.")
-    return found
+    """As the network signed it. Raises NotFound."""
+    return bytes((await version(tx, name, number))["manifest"])
 
 
 async def newest(tx: Tx, name: str) -> int:
-    """The number of a dataset's newest version."""
-    return json.decode(envelope.read(await manifest(tx, name, 0)).payload, type=Version).number
+    """The number of a dataset's newest version. Raises NotFound."""
+    return int((await version(tx, name, 0))["number"])
+
+
+async def version(tx: Tx, name: str, number: int) -> Record:
+    """The row of a version. Raises NotFound."""
+    found = await reading.version(tx, name, number)
+    if found is None:
+        raise NotFound(
+            "dataset",
+            f"{name}@{number}" if number else name,
+            "The page of all datasets lists those there are.",
+        )
+    return found
 
 
 async def closed(tx: Tx, number: int) -> Closed:
-    """A closed epoch; number 0 is the newest."""
-    found = await epochs.closed(tx, number) if number else await epochs.last(tx)
+    """A closed epoch. Raises NotFound."""
+    found = await epochs.closed(tx, number)
     if found is None:
         raise NotFound("closed epoch", number or "yet", "Wait until one closes; `optimai status` says when.")
     return found

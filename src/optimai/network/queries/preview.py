@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from optimai.core.errors import NotFound
 from optimai.network import shards
-from optimai.network.store import publishing, watching
+from optimai.network.store import watching
 from optimai.network.store.sql import Tx
 
 MOST = 50
@@ -18,15 +18,14 @@ class Preview(Struct, frozen=True):
 
 
 async def first(tx: Tx, name: str, most: int) -> Preview:
+    """Raises NotFound."""
     campaign = await watching.campaign(tx, name)
     if campaign is None:
         raise NotFound("campaign", name, "`optimai status` lists those there are.")
-    for step in reversed(await watching.steps(tx, campaign["id"])):
-        sealed = await publishing.shards_of(tx, step["id"]) if step["kind"] else []
-        if sealed:
-            rows = await shards.read(tx, sealed[0])
-            plain = [
-                {key: value for key, value in row.items() if key[0] != "_"} for row in rows[: min(most, MOST)]
-            ]
-            return Preview(step["name"], tuple(plain))
-    return Preview("", ())
+    found = await watching.first_shard(tx, campaign["id"])
+    if found is None:
+        return Preview("", ())
+    step, shard = found
+    rows = (await shards.read(tx, shard))[: min(most, MOST)]
+    plain = [{key: value for key, value in row.items() if not key.startswith("_")} for row in rows]
+    return Preview(step, tuple(plain))

@@ -22,6 +22,7 @@ from optimai.network.store.sql import Record, Tx
 
 POINTS = 40
 LATELY = timedelta(minutes=1)
+LEAST = timedelta(seconds=1)  # that a series shows
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -57,10 +58,13 @@ async def of(tx: Tx, now: Instant, campaign: Record) -> tuple[Step, ...]:
     """All steps of a campaign, inputs first."""
     rows = await watching.steps(tx, campaign["id"])
     lately = Instant(now - LATELY)
-    believed = await watching.believed(tx, campaign["id"], campaign["created"], POINTS, lately)
+    edges, standing = (
+        _edges(campaign["created"], [row["last_believed"] for row in rows if row["standing"] is is_standing])
+        for is_standing in (False, True)
+    )
+    believed = await watching.believed(tx, campaign["id"], edges, standing, lately)
     out = await watching.in_hand(tx, campaign["id"])
-    tries = {one["step"]: one for one in await watching.tries(tx, campaign["id"])}
-    wanted = sorted({kind for row in rows for kind in row["wanted"] or ()})
+    wanted = sorted({kind for row in rows for kind in row["wanted"]})
     able = await nodes.able(tx, wanted, now)
     escrow = (await watching.money(tx, campaign["id"]))["escrow"]
     made = {row["name"]: _rows(row) for row in rows}
@@ -69,7 +73,6 @@ async def of(tx: Tx, now: Instant, campaign: Record) -> tuple[Step, ...]:
         _step(
             row,
             made,
-            tries.get(row["id"]),
             sum(one["tasks"] for one in out if one["step"] == row["name"]),
             [one for one in believed if one["step"] == row["id"]],
             _Around(running, able, escrow),
@@ -86,6 +89,12 @@ class _Around(Struct, frozen=True):
     escrow: int
 
 
+def _edges(begin: Instant, last: Sequence[Instant | None]) -> list[Instant]:
+    """Where POINTS equal parts of the time from `begin` to the last verdict meet."""
+    whole = max([LEAST, *(moment - begin for moment in last if moment)])
+    return [Instant(begin + whole * number / POINTS) for number in range(1, POINTS)]
+
+
 def _rows(row: Record) -> int:
     if row["version"] is None:
         return int(row["rows"])
@@ -95,7 +104,6 @@ def _rows(row: Record) -> int:
 def _step(
     row: Record,
     made: Mapping[str, int],
-    tries: Record | None,
     in_hand: int,
     believed: Sequence[Record],
     around: _Around,
@@ -104,7 +112,7 @@ def _step(
     state, waits_for = _state(row, in_hand, lately, around)
     series = [0] * POINTS
     for one in believed:
-        series[max(0, one["part"])] = one["units"]
+        series[one["part"]] = one["units"]
     known = row["kind"] is not None and row["finished"] and not row["standing"]
     return Step(
         id=row["id"],
@@ -125,8 +133,8 @@ def _step(
         parked=row["parked"],
         in_hand=in_hand,
         done=row["done"],
-        held=tries["held"] if tries else 0,
-        results=tries["results"] if tries else 0,
+        held=row["held"],
+        results=row["results"],
         wanted=row["asked_for"] if known else None,
         per_second=lately / LATELY.total_seconds(),
         series=tuple(series),
@@ -163,9 +171,9 @@ def _waits_for(row: Record, around: _Around) -> str:
         return "its plan"
     if row["dearest"] is not None and row["dearest"] > around.escrow:
         return f"money: the next task may cost {opi(row['dearest'])} OPI, and escrow has {opi(around.escrow)}"
-    unable = [kind for kind in row["wanted"] or () if not around.able[kind]]
+    unable = [kind for kind in row["wanted"] if not around.able[kind]]
     if unable:
         return f"a node that can do {' or '.join(unable)}"
-    if row["to_audit"]:
+    if row["wants_audit"]:
         return "another owner to check it"
     return "a node to ask for work" if row["wanted"] else "its judge"

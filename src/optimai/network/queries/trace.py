@@ -19,8 +19,9 @@ from optimai.core.version import Version
 from optimai.kinds.contract import Shard
 from optimai.kinds.ruling import Draw, Record
 from optimai.network import shards
+from optimai.network.queries import evidence
 from optimai.network.queries.datasets import manifest
-from optimai.network.store import reading, tracing
+from optimai.network.store import tracing
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
 
@@ -96,18 +97,23 @@ class Trace(Struct, frozen=True, kw_only=True):
 
 
 async def row(tx: Tx, name: str, number: int, prefix: str) -> Trace:
-    """Of the row whose name begins so. Raises NotFound; BadValue where it is not exactly one."""
-    found = await reading.version(tx, name, number)
-    if found is None:
-        raise NotFound("dataset", f"{name}@{number}", "The page of all datasets lists those there are.")
+    """Of the row whose name begins so, in that version (0: the newest).
+
+    Raises NotFound; BadValue where it is not exactly one.
+    """
+    found = await evidence.version(tx, name, number)
     version, signed = manifest(found["manifest"])
-    if version.card.get("terms", {}).get("visibility") == "private":
-        raise NotFound("public trace of", f"{name}@{number}", "Its terms keep its rows private.")
+    if version.private:
+        raise NotFound("public trace of", f"{name}@{version.number}", "Its terms keep its rows private.")
     shard, named = await _find(tx, version, prefix)
     walk = _Walk(tx, found["campaign"])
     await walk.from_row(await _row(tx, [shard], named))
     return Trace(
-        name=name, number=number, keyid=signed.signatures[0].keyid, hops=tuple(walk.hops), cut=walk.cut
+        name=name,
+        number=version.number,
+        keyid=signed.signatures[0].keyid,
+        hops=tuple(walk.hops),
+        cut=walk.cut,
     )
 
 

@@ -7,12 +7,10 @@ import msgspec
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.core.ids import AssignmentId, CampaignId, OwnerId, StepId
+from optimai.core.ids import CampaignId, OwnerId, StepId
 from optimai.kinds.contract import Shard
 from optimai.network.store.publishing import own
 from optimai.network.store.sql import Tx
-
-__all__ = ["own"]
 
 
 class NewStep(Struct, frozen=True, kw_only=True):
@@ -163,61 +161,41 @@ async def add_version(tx: Tx, name: str, ready: Ready, manifest: bytes, rows: in
     )
 
 
-async def facts(tx: Tx, campaign: CampaignId) -> list[dict[str, Any]]:
-    """For a dataset's card: what each step did, who checked it, what was refused.
+async def behind(tx: Tx, step: StepId) -> list[tuple[StepId, dict[str, Any]]]:
+    """A step and those that it was made of: what each did, who checked it, what was refused.
 
     `audited` are tasks that another owner checked, `waived` those that should have been, had there been one.
     """
     rows = await tx.fetch(
         """
-        select step.name, step.kind, step.kind_hash,
-               (select coalesce(sum(rows), 0) from shard where shard.step = step.id)::bigint as rows,
-               count(task.id) filter (where task.state = 'closed') as tasks,
-               count(task.id) filter (where task.state = 'parked') as parked,
-               count(task.id) filter (where looked.checked) as audited,
-               count(task.id) filter (where looked.why = 'nobody else' or looked.wanted and not looked.checked)
-                   as waived,
-               (select count(*) from assignment join task as its on its.id = assignment.task
-                 where its.step = step.id and assignment.state = 'rejected') as refused
-          from step
-          left join task on task.step = step.id
-          left join lateral (
-               select convert_from(task.draw, 'utf8')::jsonb ->> 'why' as why,
-                      convert_from(task.draw, 'utf8')::jsonb ->> 'audit' = 'true' as wanted,
-                      exists (select from assignment where assignment.task = task.id and role = 'audit'
-                                 and assignment.state in ('accepted', 'rejected')) as checked
-               ) as looked on task.state = 'closed'
-         where step.campaign = $1 and step.kind is not null
-         group by step.id order by step.position
+        with recursive behind as (
+             select * from step where id = $1
+              union all
+             select step.* from behind join step on step.id = behind.source)
+        select behind.id, behind.name, behind.kind, behind.kind_hash, tasks.*,
+               (select count(*) from assignment join task on task.id = assignment.task
+                 where task.step = behind.id and assignment.state = 'rejected') as refused
+          from behind
+         cross join lateral (
+               select count(*) filter (where task.state = 'closed') as tasks,
+                      count(*) filter (where task.state = 'parked') as parked,
+                      count(*) filter (where looked.checked) as audited,
+                      count(*) filter (where drawn = 'nobody else' or to_audit and not looked.checked) as waived
+                 from task
+                 left join lateral (
+                      select exists (select from assignment where assignment.task = task.id and role = 'audit'
+                                        and assignment.state in ('accepted', 'rejected')) as checked
+                      ) as looked on task.state = 'closed'
+                where task.step = behind.id) as tasks
+         where behind.kind is not null order by behind.position
         """,
-        campaign,
+        step,
     )
-    return [dict(row) for row in rows]
-
-
-async def parked(tx: Tx, now: Instant, limit: int) -> list[AssignmentId]:
-    """Tries whose task will never be judged, in campaigns that have nothing else to do."""
-    rows = await tx.fetch(
-        """
-        select assignment.id
-          from campaign
-          join step on step.campaign = campaign.id
-          join task on task.step = step.id and task.state = 'parked'
-          join assignment on assignment.task = task.id and assignment.state = 'returned'
-          join earning on earning.assignment = assignment.id and earning.state = 'reserved'
-         where campaign.state = 'running'
-           and (campaign.ends <= $1
-                or not exists (select from step where step.campaign = campaign.id and step.state <> 'sealed'))
-         order by assignment.id limit $2 for update of assignment
-        """,
-        now,
-        limit,
-    )
-    return [row["id"] for row in rows]
+    return [(row["id"], {name: value for name, value in row.items() if name != "id"}) for row in rows]
 
 
 async def lock_over(tx: Tx, limit: int) -> list[tuple[CampaignId, OwnerId, str]]:
-    """Campaigns to end: all is sealed, published and free. `cancelled` are those that their time cut short."""
+    """Campaigns to end: all is sealed, published, settled and free. `cancelled` are those that their time cut short."""
     rows = await tx.fetch(
         """
         select id, requester,
@@ -229,6 +207,8 @@ async def lock_over(tx: Tx, limit: int) -> list[tuple[CampaignId, OwnerId, str]]
            and exists (select from version where version.campaign = campaign.id)
            and not exists (select from earning where earning.campaign = campaign.id
                               and earning.state in ('reserved', 'pending'))
+           and not exists (select from task join step on step.id = task.step
+                            where step.campaign = campaign.id and not settled)
          order by id limit $1 for update skip locked
         """,
         limit,
@@ -249,7 +229,10 @@ async def ended(tx: Tx, campaign: CampaignId, state: str, now: Instant) -> None:
 
 
 async def stop_over(tx: Tx, now: Instant) -> int:
-    """Of campaigns whose time is over nothing more is offered or planned; what was answered is judged and paid."""
+    """Of campaigns whose time is over nothing more is offered or planned; what was answered is judged and paid.
+
+    The stage `expire` ends their standing tasks.
+    """
     rows = await tx.fetch(
         """
         with over as (
@@ -263,22 +246,10 @@ async def stop_over(tx: Tx, now: Instant) -> int:
                                                  and assignment.state in ('offered', 'returned', 'accepted'))
                                  then 'open' else 'parked' end
                from over
-              where task.step = over.id and task.state = 'open' and task.places > 0
+              where task.step = over.id and task.state = 'open' and task.places > 0 and task.pinned is null
              returning task.id)
         select id from finished union all select id from stopped
         """,
         now,
     )
     return len(rows)
-
-
-async def manifest(tx: Tx, name: str, number: int) -> bytes | None:
-    """Of a version; number 0 is the newest."""
-    found = await tx.fetchval(
-        """
-        select manifest from version where name = $1 and ($2 = 0 or number = $2) order by number desc limit 1
-        """,
-        name,
-        number,
-    )
-    return bytes(found) if found is not None else None

@@ -1,4 +1,4 @@
-"""Challenges ride the exchange: what was asked of whom, and what came back in time."""
+"""Challenges ride the exchange: what was asked of whom, what came back in time; and how standing tasks end."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.core.ids import AssignmentId, BlobId, NodeId
+from optimai.core.ids import AssignmentId, BlobId, NodeId, TaskId
 from optimai.kinds.contract import Challenge
 from optimai.network.store.sql import Tx
 from optimai.wire.exchange import Asked, Met
@@ -53,11 +53,14 @@ async def answered(tx: Tx, answers: Sequence[tuple[NodeId, Sequence[Met]]], now:
 
 
 async def of(tx: Tx, assignments: Sequence[AssignmentId]) -> dict[AssignmentId, list[Challenge]]:
-    """All that were asked of these, for their judge."""
+    """All that the nodes of these were asked in their tasks, for the judge: in earlier tries, too, that lapsed."""
     rows = await tx.fetch(
         """
-        select assignment, blob, start, length, nonce, expected, answer from challenge
-         where assignment = any($1::bigint[]) order by id
+        select mine.id as assignment, blob, start, length, nonce, expected, answer
+          from assignment as mine
+          join assignment as its on its.task = mine.task and its.node = mine.node
+          join challenge on challenge.assignment = its.id
+         where mine.id = any($1::bigint[]) order by challenge.id
         """,
         assignments,
     )
@@ -74,6 +77,51 @@ async def of(tx: Tx, assignments: Sequence[AssignmentId]) -> dict[AssignmentId, 
             )
         )
     return found
+
+
+class Over(Struct, frozen=True):
+    """A standing task whose time is over and that nobody has in hand."""
+
+    task: TaskId
+    proved: AssignmentId | None  # its last try that lapsed, where a challenge was answered in any of them
+
+
+async def lock_over(tx: Tx, now: Instant) -> list[Over]:
+    """Over with its epoch, or with its campaign."""
+    rows = await tx.fetch(
+        """
+        select task.id as task,
+               (select max(assignment.id) from assignment
+                 where assignment.task = task.id and assignment.state = 'lapsed'
+                   and exists (select from assignment as its join challenge on challenge.assignment = its.id
+                                where its.task = task.id and its.node = assignment.node
+                                  and challenge.answer is not null)) as proved
+          from task join step on step.id = task.step join campaign on campaign.id = step.campaign
+         where pinned is not null and places > 0 and task.state = 'open'
+           and (task.until <= $1 or campaign.ends <= $1)
+         order by task.id for update of task skip locked
+        """,
+        now,
+    )
+    return [Over(row["task"], row["proved"]) for row in rows]
+
+
+async def end(tx: Tx, over: Sequence[Over], now: Instant) -> None:
+    """Nobody is asked any more. What was proved goes to the judge as if it had been sent; the rest is parked."""
+    if not over:
+        return
+    proved = [one.proved for one in over if one.proved is not None]
+    await tx.execute(
+        "update assignment set state = 'returned', returned = $2 where id = any($1::bigint[])", proved, now
+    )
+    await tx.execute(
+        """
+        update task set places = 0, state = case when id = any($2::bigint[]) then 'open' else 'parked' end
+         where id = any($1::bigint[])
+        """,
+        [one.task for one in over],
+        [one.task for one in over if one.proved is not None],
+    )
 
 
 class Holder(Struct, frozen=True):

@@ -35,6 +35,7 @@ async def running(tx: Tx) -> Epoch | None:
 
 
 async def current(tx: Tx) -> Epoch:
+    """Kept from closing until the end of this transaction."""
     for _ in range(2):  # who waited for one to close does not see the next until he looks again
         row = await tx.fetchrow(
             "select number, seed, opened, closes, closing from epoch where closed is null for share"
@@ -56,16 +57,14 @@ def _epoch(row: Record) -> Epoch:
     )
 
 
-async def last(tx: Tx) -> Closed | None:
+async def closed(tx: Tx, number: int = 0) -> Closed | None:
+    """Number 0 is the newest."""
     row = await tx.fetchrow(
-        "select number, head, bundle from epoch where closed is not null order by number desc limit 1"
-    )
-    return Closed(row["number"], row["head"], row["bundle"]) if row else None
-
-
-async def closed(tx: Tx, number: int) -> Closed | None:
-    row = await tx.fetchrow(
-        "select number, head, bundle from epoch where closed is not null and number = $1", number
+        """
+        select number, head, bundle from epoch where closed is not null and ($1 = 0 or number = $1)
+         order by number desc limit 1
+        """,
+        number,
     )
     return Closed(row["number"], row["head"], row["bundle"]) if row else None
 

@@ -1,8 +1,8 @@
 """What the judge reads and writes: answered tasks with all that came back, verdicts, standings."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -21,8 +21,8 @@ from optimai.core.ids import (
     result_id,
 )
 from optimai.core.standing import Standing
-from optimai.kinds.contract import Shard
-from optimai.kinds.ruling import Draw
+from optimai.kinds.contract import More, Shard
+from optimai.kinds.ruling import NO_RESULT, Draw, Record
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
 from optimai.wire.exchange import Signed
@@ -35,17 +35,13 @@ class Try(Struct, frozen=True, kw_only=True):
     owner: OwnerId
     node: NodeId
     role: Role
-    state: State
     price: int
-    envelope: EnvelopeId
-    place: int
-    result: Raw
-    checked: int  # as an earlier verdict found
+    name: ResultId  # "" where none came: of standing work the answers to challenges are enough,
+    result: Raw  # and this is null
+    judged: bool  # by an earlier verdict,
+    held: int  # and what that found
+    checked: int
     faults: int
-
-    @property
-    def name(self) -> ResultId:
-        return result_id(self.envelope, self.place)
 
 
 class Answered(Struct, frozen=True, kw_only=True):
@@ -66,8 +62,7 @@ class Answered(Struct, frozen=True, kw_only=True):
     draw: Draw | None
     audit: bytes | None
     places: int
-    believed: bytes | None  # by the verdict that stands, if there was one
-    stands: int | None
+    believed: bytes | None  # by the verdict that stands, if there is one
     tries: tuple[Try, ...]
 
 
@@ -89,7 +84,7 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
                  and not exists (select from assignment where assignment.task = task.id and state = 'offered')
                  and exists (select from assignment where assignment.task = task.id and state = 'returned')
                order by wanted limit $2))
-        select task.*, step.path, step.options, step.campaign, step.audit as rate, verdict.believed,
+        select task.*, step.path, step.options, step.campaign, step.audit as rate, verdict.believed as belief,
                campaign.ends <= $3 as over
           from candidate
           join task on task.id = candidate.id
@@ -117,12 +112,11 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
             over=row["over"],
             always=row["audited"],
             rate=row["rate"],
-            draw=msgspec.json.decode(row["draw"], type=Draw) if row["draw"] else None,
+            draw=Draw(row["to_audit"], row["drawn"], row["drawn_in"]) if row["drawn"] else None,
             audit=row["audit"],
             places=row["places"],
-            believed=row["believed"],
-            stands=row["stands"],
-            tries=tuple(tries.get(row["id"], ())),
+            believed=row["belief"],
+            tries=tuple(tries[row["id"]]),
         )
         for row in rows
     ]
@@ -131,25 +125,26 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
 async def _tries(tx: Tx, tasks: Sequence[TaskId]) -> dict[TaskId, list[Try]]:
     rows = await tx.fetch(
         """
-        select id, task, owner, node, role, state, price, envelope, place, checked, faults from assignment
+        select id, task, owner, node, role, state, price, envelope, place, held, checked, faults from assignment
          where task = any($1::bigint[]) and state in ('returned', 'accepted', 'rejected') order by id
         """,
         tasks,
     )
-    signed = await results(tx, sorted({row["envelope"] for row in rows}))
-    found: dict[TaskId, list[Try]] = {}
+    signed = await _results(tx, sorted({row["envelope"] for row in rows if row["envelope"]}))
+    found: dict[TaskId, list[Try]] = defaultdict(list)
     for row in rows:
-        found.setdefault(row["task"], []).append(
+        name = result_id(row["envelope"], row["place"]) if row["envelope"] else NO_RESULT
+        found[row["task"]].append(
             Try(
                 id=row["id"],
                 owner=row["owner"],
                 node=row["node"],
                 role=Role(row["role"]),
-                state=State(row["state"]),
                 price=row["price"],
-                envelope=row["envelope"],
-                place=row["place"],
-                result=signed[row["envelope"]][row["place"]],
+                name=name,
+                result=signed[name] if name else Raw(b"null"),
+                judged=row["state"] != State.RETURNED,
+                held=row["held"],
                 checked=row["checked"],
                 faults=row["faults"],
             )
@@ -157,14 +152,16 @@ async def _tries(tx: Tx, tasks: Sequence[TaskId]) -> dict[TaskId, list[Try]]:
     return found
 
 
-async def results(tx: Tx, envelopes: Sequence[EnvelopeId]) -> dict[EnvelopeId, list[Raw]]:
-    """The results in these envelopes, by their index."""
+async def _results(tx: Tx, envelopes: Sequence[EnvelopeId]) -> dict[ResultId, Raw]:
+    """All results in these envelopes."""
     rows = await tx.fetch("select id, body from envelope where id = any($1::text[])", envelopes)
-    decoded = {}
-    for row in rows:
-        signed = msgspec.json.decode(envelope.read(row["body"]).payload, type=Signed)
-        decoded[row["id"]] = [done.result for done in signed.results]
-    return decoded
+    return {
+        result_id(row["id"], place): done.result
+        for row in rows
+        for place, done in enumerate(
+            msgspec.json.decode(envelope.read(row["body"]).payload, type=Signed).results
+        )
+    }
 
 
 async def standings(tx: Tx, owners: Sequence[OwnerId]) -> dict[tuple[OwnerId, str], tuple[Standing, bool]]:
@@ -179,22 +176,27 @@ async def standings(tx: Tx, owners: Sequence[OwnerId]) -> dict[tuple[OwnerId, st
 
 
 async def want(
-    tx: Tx, task: TaskId, places: int, role: Role, audit: bytes | None, draw: Draw | None, now: Instant
+    tx: Tx, task: TaskId, more: More, audit: bytes | None, draw: Draw | None, now: Instant
 ) -> None:
     """Ask more owners, as what. Audits go before all other work: money waits for them."""
     await tx.execute(
         """
-        update task set places = $2, role = $3, audit = coalesce($4, audit), draw = coalesce($5, draw),
-               rank = case when $3 = 'audit' then 0 else rank end, wanted = $6
+        update task set places = $2, role = $3, audit = coalesce($4, audit), drawn = coalesce($5, drawn),
+               to_audit = coalesce($6, to_audit), drawn_in = coalesce($7, drawn_in),
+               rank = case when $3 = 'audit' then 0 else rank end, wanted = $8
          where id = $1
         """,
         task,
-        places,
-        role.value,
+        more.owners,
+        more.role.value,
         audit,
-        msgspec.json.encode(draw) if draw else None,
+        *_columns(draw),
         now,
     )
+
+
+def _columns(draw: Draw | None) -> tuple[str | None, bool | None, int | None]:
+    return (draw.why, draw.audit, draw.epoch) if draw else (None, None, None)
 
 
 async def hope(tx: Tx, tasks: Sequence[TaskId], now: Instant) -> None:
@@ -204,64 +206,51 @@ async def hope(tx: Tx, tasks: Sequence[TaskId], now: Instant) -> None:
 
 
 async def park(tx: Tx, task: TaskId) -> None:
-    await tx.execute("update task set state = 'parked', places = 0, again = false where id = $1", task)
+    """Nobody is asked again; settle returns what was set aside for it."""
+    await tx.execute(
+        "update task set state = 'parked', places = 0, again = false, settled = false where id = $1", task
+    )
 
 
-async def close(
-    tx: Tx,
-    task: TaskId,
-    *,
-    epoch: int,
-    believed: bytes,
-    reason: str,
-    result: str | None,
-    body: bytes,
-    stood: int | None,
-    same: bool,
-    draw: Draw | None,
-    now: Instant,
-) -> int:
-    """Write a verdict. `same`: it believes what `stood` before did, so what was published stands."""
+async def close(tx: Tx, case: Answered, record: Record, epoch: int, now: Instant) -> None:
+    """Write a verdict, and what it found of each try. What was published stands where it believes the same."""
+    ruled = record.ruled
+    believed = bytes(ruled.believed)
+    good = {one.assignment for one in ruled.found if one.units}
+    answers = [one.name for one in case.tries if one.id in good and one.role is Role.ANSWER and one.name]
     number: int = await tx.fetchval(
         """
         insert into verdict (task, epoch, at, believed, reason, result, body)
         values ($1, $2, $3, $4, $5, $6, $7) returning id
         """,
-        task,
+        case.id,
         epoch,
         now,
         believed,
-        reason,
-        result,
-        body,
+        ruled.reason,
+        min(answers, default=None),
+        msgspec.json.encode(record),
     )
+    same = case.believed == believed
     await tx.execute(
         """
         update task set state = 'closed', places = 0, again = false, settled = false, verdict = $2,
-               stands = case when $3 then stands else $2 end, published = published and $3, told = told and $3,
-               draw = coalesce($4, draw)
+               stands = case when $3 then stands else $2 end, believed = case when $3 then believed else $4 end,
+               published = published and $3, told = told and $3, drawn = $5, to_audit = $6, drawn_in = $7
          where id = $1
         """,
-        task,
+        case.id,
         number,
         same,
-        msgspec.json.encode(draw) if draw else None,
+        now if believed != b"null" else None,
+        *_columns(record.draw),
     )
-    if stood is not None and not same:
+    if case.believed is not None and not same:
         await tx.execute(
-            """
-            update campaign set overturned = $2 from task join step on step.id = task.step
-             where task.id = $1 and campaign.id = step.campaign
-            """,
-            task,
+            "update campaign set overturned = $2 where id = $1",
+            case.campaign,
             number,
         )
-    return number
-
-
-async def judged(tx: Tx, found: Sequence[tuple[AssignmentId, State, int, int, int, str]]) -> None:
-    """(assignment, state, units that hold, checked, faults, why) of each try."""
-    columns: list[list[Any]] = [list(column) for column in zip(*found, strict=True)] or [[]] * 6
     await tx.execute(
         """
         update assignment set state = new.state, held = new.held, checked = new.checked, faults = new.faults,
@@ -270,26 +259,32 @@ async def judged(tx: Tx, found: Sequence[tuple[AssignmentId, State, int, int, in
                as new (id, state, held, checked, faults, why)
          where assignment.id = new.id
         """,
-        *columns,
+        [one.assignment for one in ruled.found],
+        [(State.ACCEPTED if one.units else State.REJECTED).value for one in ruled.found],
+        [one.units for one in ruled.found],
+        [one.checked for one in ruled.found],
+        [one.faults for one in ruled.found],
+        [one.why for one in ruled.found],
     )
 
 
-async def stand(tx: Tx, now_standing: Mapping[tuple[OwnerId, str], Standing]) -> None:
+async def stand(tx: Tx, kind: str, standings: Mapping[OwnerId, Standing]) -> None:
     await tx.execute(
         """
         insert into standing (owner, kind, checked, faults)
-        select * from unnest($1::text[], $2::text[], $3::integer[], $4::integer[])
+        select owner, $1, checked, faults from unnest($2::text[], $3::integer[], $4::integer[])
+               as new (owner, checked, faults)
         on conflict (owner, kind) do update set checked = excluded.checked, faults = excluded.faults
         """,
-        [owner for owner, _ in now_standing],
-        [kind for _, kind in now_standing],
-        [one.checked for one in now_standing.values()],
-        [one.faults for one in now_standing.values()],
+        kind,
+        list(standings),
+        [one.checked for one in standings.values()],
+        [one.faults for one in standings.values()],
     )
 
 
-async def suspend(tx: Tx, owner: OwnerId, kind: str, now: Instant) -> list[TaskId]:
-    """No more offers; whatever of theirs is judged and not yet free is to be judged again. Returns those tasks.
+async def suspend(tx: Tx, owner: OwnerId, kind: str, now: Instant) -> int:
+    """No more offers; whatever of theirs is judged and not yet free is to be judged again. How many tasks are?
 
     Where nobody is paid, work is free when the time to appeal is over, all the same.
     """
@@ -313,15 +308,4 @@ async def suspend(tx: Tx, owner: OwnerId, kind: str, now: Instant) -> list[TaskI
         kind,
         now,
     )
-    return [row["id"] for row in rows]
-
-
-async def tell(tx: Tx, tone: str, title: str, why: str, campaign: CampaignId | None, now: Instant) -> None:
-    await tx.execute(
-        "insert into event (at, campaign, tone, title, why) values ($1, $2, $3, $4, $5)",
-        now,
-        campaign,
-        tone,
-        title,
-        why,
-    )
+    return len(rows)

@@ -338,13 +338,3 @@ async def offered_in(tx: Tx, node: NodeId, serial: int) -> list[Record]:
         node,
         serial,
     )
-
-
-async def past(tx: Tx, now: Instant) -> int:
-    """Standing tasks that nobody took in their epoch: nothing of them can be done any more."""
-    rows = await tx.fetch(
-        "update task set state = 'parked', places = 0 "
-        "where pinned is not null and places > 0 and state = 'open' and until <= $1 returning id",
-        now,
-    )
-    return len(rows)

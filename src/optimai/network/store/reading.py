@@ -21,21 +21,18 @@ async def health(tx: Tx, now: Instant) -> Record:
 
 _NODES = """
     select node.id, node.name, node.owner, node.hands, node.simulated, node.cores, node.memory_mb, node.kinds,
-           node.joined, node.seen, node.seen > $1 as alive, tried.*, paid.*
+           node.joined, node.seen, node.seen > $1 as alive, total.*, tried.*
       from (select * from node where $2::text is null or $2 in (id, name)
              order by seen desc, name limit $3) as node
      cross join lateral (
            select coalesce(sum(held), 0)::bigint as accepted, coalesce(sum(checked), 0)::bigint as checked,
-                  coalesce(sum(faults), 0)::bigint as faults,
-                  count(*) filter (where state = 'lapsed') as lapsed,
-                  count(*) filter (where state = 'offered') as in_hand
-             from assignment where assignment.owner = node.owner and assignment.node = node.id) as tried
+                  coalesce(sum(faults), 0)::bigint as faults, coalesce(sum(available), 0)::bigint as available,
+                  coalesce(sum(pending), 0)::bigint as pending
+             from tally where tally.node = node.id) as total
      cross join lateral (
-           select coalesce(sum(amount) filter (where earning.state = 'available'), 0)::bigint as available,
-                  coalesce(sum(amount) filter (where earning.state = 'pending'), 0)::bigint as pending
-             from earning join assignment on assignment.id = earning.assignment
-            where earning.owner = node.owner and assignment.node = node.id
-              and earning.state in ('available', 'pending')) as paid
+           select count(*) filter (where state = 'lapsed') as lapsed,
+                  count(*) filter (where state = 'offered') as in_hand
+             from assignment where assignment.node = node.id and state in ('lapsed', 'offered')) as tried
      order by node.seen desc, node.name
 """
 
@@ -90,11 +87,12 @@ async def datasets(tx: Tx, most: int) -> list[Record]:
 
 
 async def version(tx: Tx, name: str, number: int) -> Record | None:
+    """Number 0 is the newest."""
     return await tx.fetchrow(
         """
         select version.name, number, campaign, manifest, rows, at,
                (select max(number) from version as newest where newest.name = version.name) as newest
-          from version where version.name = $1 and number = $2
+          from version where version.name = $1 and ($2 = 0 or number = $2) order by number desc limit 1
         """,
         name,
         number,

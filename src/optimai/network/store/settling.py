@@ -1,8 +1,8 @@
-"""What settle reads: tasks whose last verdict has not moved its money yet."""
+"""What settle reads: tasks that were judged or parked, and whose money has not moved yet."""
 
 from collections.abc import Sequence
 
-from optimai.core.ids import TaskId
+from optimai.core.ids import AssignmentId, TaskId
 from optimai.network.store.sql import Record, Tx
 
 
@@ -34,3 +34,16 @@ async def judged(tx: Tx, tasks: Sequence[TaskId]) -> list[Record]:
         """,
         tasks,
     )
+
+
+async def unjudged(tx: Tx, tasks: Sequence[TaskId]) -> list[AssignmentId]:
+    """Tries that came back to tasks that were parked, of which no verdict speaks."""
+    rows = await tx.fetch(
+        """
+        select assignment.id from assignment join task on task.id = assignment.task
+         where task.id = any($1::bigint[]) and task.state = 'parked' and assignment.state = 'returned'
+         order by assignment.id
+        """,
+        tasks,
+    )
+    return [row["id"] for row in rows]

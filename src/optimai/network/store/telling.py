@@ -70,6 +70,8 @@ async def detached(tx: Tx) -> int:
             """
             select count(*) from assignment
              where assignment.state in ('returned', 'accepted', 'rejected')
+               and (envelope is not null or not exists (
+                    select from task where task.id = assignment.task and challenges > 0))
                and not exists (select from envelope where envelope.id = assignment.envelope
                                   and envelope.node = assignment.node)
             """

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from optimai.core.clock import Instant
 from optimai.core.ids import CampaignId
-from optimai.core.ledger import escrow
+from optimai.core.ledger import escrow, reserved
+from optimai.kinds.contract import Shard
 from optimai.network.store.sql import Record, Tx
 
 
@@ -24,8 +25,8 @@ async def campaigns(tx: Tx, most: int) -> list[Record]:
     return await tx.fetch(
         """
         select campaign.id, campaign.name, state, budget, created, ends, ended,
-               (select coalesce(sum(amount), 0)::bigint from earning
-                 where earning.campaign = campaign.id and earning.state in ('pending', 'available')) as spent,
+               (select coalesce(sum(pending + available), 0)::bigint from tally join step on step.id = tally.step
+                 where step.campaign = campaign.id) as spent,
                (select count(*) from step where step.campaign = campaign.id and kind is not null) as steps,
                (select count(*) from step
                  where step.campaign = campaign.id and kind is not null and step.state = 'sealed') as sealed,
@@ -40,12 +41,12 @@ async def campaigns(tx: Tx, most: int) -> list[Record]:
 
 
 async def steps(tx: Tx, campaign: CampaignId) -> list[Record]:
-    """Inputs first, then the steps in their order, each with its tasks and shards counted."""
+    """Inputs first, then the steps in their order, each with its tasks and shards counted, and what was done in it."""
     return await tx.fetch(
         """
         select step.id, step.name, step.kind, step.unit, step.price, step.state, step.finished, step.standing,
                step.sealed, step.version, step.appeal, source.name as source, source.state as source_state,
-               shards.rows, tasks.*
+               shards.rows, tasks.*, tried.*
           from step
           left join step as source on source.id = step.source
          cross join lateral (
@@ -58,55 +59,45 @@ async def steps(tx: Tx, campaign: CampaignId) -> list[Record]:
                       coalesce(sum(units) filter (where task.state <> 'parked'), 0)::bigint as asked_for,
                       coalesce(sum(units) filter (where task.state = 'closed' and not published), 0)::bigint
                           as unsealed,
-                      count(draw) as drawn,
-                      count(*) filter (where drawn.of ->> 'audit' = 'true') as audited,
-                      count(*) filter (where drawn.of ->> 'why' = 'nobody else') as waived,
-                      count(*) filter (where places > 0 and role = 'audit') as to_audit,
+                      max(task.believed) filter (where task.state = 'closed') as last_believed,
+                      count(drawn) as drawn,
+                      count(*) filter (where task.to_audit) as audited,
+                      count(*) filter (where drawn = 'nobody else') as waived,
+                      count(*) filter (where places > 0 and role = 'audit') as wants_audit,
                       max(units * step.price) filter (where places > 0) as dearest,
-                      array_agg(distinct task.kind) filter (where places > 0) as wanted
-                 from task
-                cross join lateral (select convert_from(draw, 'utf8')::jsonb as of) as drawn
-                where task.step = step.id) as tasks
+                      array(select distinct kind from task
+                             where task.step = step.id and state = 'open' and places > 0) as wanted
+                 from task where task.step = step.id) as tasks
+         cross join lateral (
+               select coalesce(sum(results), 0)::bigint as results, coalesce(sum(held), 0)::bigint as held
+                 from tally where tally.step = step.id) as tried
          where step.campaign = $1 order by step.position, step.id
         """,
         campaign,
     )
 
 
-async def believed(tx: Tx, campaign: CampaignId, begin: Instant, parts: int, since: Instant) -> list[Record]:
+async def believed(
+    tx: Tx, campaign: CampaignId, edges: Sequence[Instant], standing: Sequence[Instant], since: Instant
+) -> list[Record]:
     """Units whose verdict stands, for each step and part of the time; and of those how many `since`.
 
-    The time is that from `begin` to the last verdict, of all standing or all other steps.
+    Parts are numbered from 0 and end at `edges`, those of standing steps at `standing`.
     """
     return await tx.fetch(
         """
-        with believed as (
-             select step.id as step, verdict.at, task.units,
-                    extract(epoch from verdict.at - $2) as seconds,
-                    extract(epoch from max(verdict.at) over (partition by step.standing) - $2) as whole
-               from step join task on task.step = step.id join verdict on verdict.id = task.stands
-              where step.campaign = $1 and task.state = 'closed' and verdict.believed <> 'null')
-        select step, least($3 - 1, floor(seconds * $3 / greatest(whole, 1)))::integer as part,
-               sum(units)::bigint as units, coalesce(sum(units) filter (where at > $4), 0)::bigint as recent
-          from believed group by 1, 2
+        select task.step,
+               width_bucket(task.believed, case when step.standing then $3::timestamptz[]
+                                                else $2::timestamptz[] end) as part,
+               sum(task.units)::bigint as units,
+               coalesce(sum(task.units) filter (where task.believed > $4), 0)::bigint as recent
+          from step join task on task.step = step.id
+         where step.campaign = $1 and task.state = 'closed' and task.believed is not null group by 1, 2
         """,
         campaign,
-        begin,
-        parts,
+        edges,
+        standing,
         since,
-    )
-
-
-async def tries(tx: Tx, campaign: CampaignId) -> list[Record]:
-    """Of each step: results of tasks that have a verdict, and the units that held."""
-    return await tx.fetch(
-        """
-        select task.step, count(*) as results, coalesce(sum(held), 0)::bigint as held
-          from step join task on task.step = step.id and task.state = 'closed'
-          join assignment on assignment.task = task.id and assignment.state in ('accepted', 'rejected')
-         where step.campaign = $1 group by task.step
-        """,
-        campaign,
     )
 
 
@@ -124,20 +115,22 @@ async def in_hand(tx: Tx, campaign: CampaignId) -> list[Record]:
 
 
 async def money(tx: Tx, campaign: CampaignId) -> Record:
-    """Where each coin of the budget is: by the earnings, the account, the transfer that returned the rest."""
+    """Where each coin of the budget is: by the tally, the accounts, the transfer that returned the rest."""
     row = await tx.fetchrow(
         """
-        select coalesce(sum(amount) filter (where state = 'available'), 0)::bigint as available,
-               coalesce(sum(amount) filter (where state = 'pending'), 0)::bigint as pending,
-               coalesce(sum(amount) filter (where state = 'reserved'), 0)::bigint as reserved,
-               min(release_at) filter (where state = 'pending') as next_free,
+        select earned.*,
+               (select min(release_at) from earning where campaign = $1 and state = 'pending') as next_free,
                (select coalesce(sum(balance), 0)::bigint from account where name = $2) as escrow,
+               (select coalesce(sum(balance), 0)::bigint from account where name = $3) as reserved,
                (select coalesce(-sum((entries ->> $2)::bigint), 0)::bigint from transfer
-                 where event = 'expire' and about = $3) as returned
-          from earning where campaign = $1 and state in ('available', 'pending', 'reserved')
+                 where event = 'expire' and about = $4) as returned
+          from (select coalesce(sum(available), 0)::bigint as available,
+                       coalesce(sum(pending), 0)::bigint as pending
+                  from tally join step on step.id = tally.step where step.campaign = $1) as earned
         """,
         campaign,
         escrow(campaign),
+        reserved(campaign),
         f"campaign {campaign}",
     )
     assert row is not None
@@ -145,27 +138,34 @@ async def money(tx: Tx, campaign: CampaignId) -> Record:
 
 
 async def workers(tx: Tx, campaign: CampaignId) -> list[Record]:
-    """Every node that was ever offered something of it."""
+    """Every node that was ever offered something of it. `why`: of its last try, where it has earned nothing."""
     return await tx.fetch(
         """
-        select node.id, node.name, node.owner, node.hands, node.simulated, node.seen, tried.*,
-               coalesce(paid.available, 0)::bigint as available, coalesce(paid.pending, 0)::bigint as pending
-          from (select assignment.node, sum(held)::bigint as accepted, sum(checked)::bigint as checked,
-                       sum(faults)::bigint as faults,
-                       count(*) filter (where assignment.state = 'returned') as unjudged,
-                       array_agg(distinct split_part(task.kind, '+', 1)) as kinds,
-                       max(assignment.price) as dearest,
-                       (array_agg(why order by assignment.id desc) filter (where why <> ''))[1] as why
-                  from assignment join task on task.id = assignment.task join step on step.id = task.step
-                 where step.campaign = $1 group by assignment.node) as tried
-          join node on node.id = tried.node
-          left join (select assignment.node,
-                            sum(amount) filter (where earning.state = 'available') as available,
-                            sum(amount) filter (where earning.state = 'pending') as pending
-                       from earning join assignment on assignment.id = earning.assignment
-                      where earning.campaign = $1 and earning.state in ('available', 'pending')
-                      group by assignment.node) as paid on paid.node = node.id
-         order by coalesce(paid.available, 0) + coalesce(paid.pending, 0) desc, accepted desc, node.name
+        with tried as (
+             select tally.node, tally.step, held, checked, faults, pending, available, 0 as unjudged
+               from step join tally on tally.step = step.id where step.campaign = $1
+              union all
+             select assignment.node, task.step, 0, 0, 0, 0, 0, (assignment.state = 'returned')::integer
+               from step join task on task.step = step.id and task.state = 'open'
+               join assignment on assignment.task = task.id where step.campaign = $1
+              union all
+             select assignment.node, task.step, 0, 0, 0, 0, 0, 0
+               from step join task on task.step = step.id
+               join assignment on assignment.task = task.id and assignment.state in ('declined', 'lapsed')
+              where step.campaign = $1)
+        select node.id, node.name, node.owner, node.hands, node.simulated, node.seen, total.*,
+               case when total.available + total.pending = 0 then (
+                    select why from assignment join task on task.id = assignment.task
+                      join step on step.id = task.step
+                     where assignment.node = node.id and why <> '' and step.campaign = $1
+                     order by assignment.id desc limit 1) end as why
+          from (select tried.node, sum(held)::bigint as accepted, sum(checked)::bigint as checked,
+                       sum(faults)::bigint as faults, sum(unjudged)::bigint as unjudged,
+                       sum(available)::bigint as available, sum(pending)::bigint as pending,
+                       array_agg(distinct step.kind) as kinds, max(step.price) as dearest
+                  from tried join step on step.id = tried.step group by tried.node) as total
+          join node on node.id = total.node
+         order by total.available + total.pending desc, accepted desc, node.name
         """,
         campaign,
     )
@@ -231,6 +231,18 @@ async def events(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant, mos
         end,
         most,
     )
+
+
+async def first_shard(tx: Tx, campaign: CampaignId) -> tuple[str, Shard] | None:
+    """Of the step nearest to the dataset that has any, and that step's name."""
+    row = await tx.fetchrow(
+        """
+        select step.name, blob, shard.rows, bytes from step join shard on shard.step = step.id
+         where campaign = $1 and kind is not null order by step.position desc, shard.id limit 1
+        """,
+        campaign,
+    )
+    return (row["name"], Shard(row["blob"], row["rows"], row["bytes"])) if row else None
 
 
 async def last_version(tx: Tx, campaign: CampaignId) -> Record | None:

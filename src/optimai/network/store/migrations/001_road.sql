@@ -109,11 +109,14 @@ create table task (
     places    smallint not null,                   -- owners wanted now,
     role      text not null default 'answer',      -- and as what
     asked     smallint not null default 0,         -- assignments there ever were
-    draw      bytea,                               -- how it was decided whether to audit; null: not decided yet
+    drawn     text,                                -- why it is audited, or why not; null: not decided yet,
+    to_audit  boolean,                             -- whether it is,
+    drawn_in  integer,                             -- and the epoch whose seed said so
     audit     bytea,                               -- what auditors are asked
     again     boolean not null default false,      -- an owner behind it was suspended: judge again
     verdict   bigint,                              -- the last one,
     stands    bigint,                              -- and the one whose belief stands: a later equal one changes no rows
+    believed  timestamptz,                         -- since when; null where it believes nothing
     told      boolean not null default false,      -- its plan knows the verdict
     published boolean not null default false,
     settled   boolean not null default true,       -- false from a verdict until its money moved
@@ -191,6 +194,19 @@ create table standing (
     primary key (owner, kind)
 );
 create index standing_suspended on standing (owner) where suspended is not null;
+
+create table tally (                               -- what a node did in a step, counted with each verdict and each payment:
+    step      bigint not null,                     -- pages read this, however many tries there were
+    node      text not null,
+    results   bigint not null,                     -- that have a verdict,
+    held      bigint not null,                     -- units of these that hold,
+    checked   bigint not null,                     -- that somebody looked at,
+    faults    bigint not null,                     -- and that were wrong
+    pending   bigint not null,
+    available bigint not null,
+    primary key (step, node)
+);
+create index tally_node on tally (node);
 
 create table challenge (
     id         bigint generated always as identity primary key,
@@ -285,5 +301,6 @@ create table event (                               -- what an operator or a page
 );
 
 -- Read by pages only.
-create index earning_available on earning (campaign) where state = 'available';
+create index assignment_left on assignment (task) where state in ('declined', 'lapsed');
+create index assignment_wrong on assignment (task) where state = 'rejected' or faults > 0;
 create index version_campaign on version (campaign, number);
