@@ -45,6 +45,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     rows: Callable[[str, Any, Any], BlobId | Sequence[Row] | None]
     audit: Callable[[Any, Any, Any, Seed], Any]
     check: Callable[[Any, Any, Any, Sequence[Row]], str]
+    needs: Callable[[Any], tuple[str, ...]]
     looks: Callable[[Any], tuple[str, ...]]
     bound: Callable[[Any, int], tuple[int, int]]
     store: Store | None
@@ -59,7 +60,7 @@ def _plausible(options: Any, task: Any, result: Any, rows: Sequence[Row]) -> str
     return ""
 
 
-def _looks_at_nothing(options: Any) -> tuple[str, ...]:
+def _no_columns(options: Any) -> tuple[str, ...]:
     return ()
 
 
@@ -102,7 +103,8 @@ def load(name: str) -> Loaded:
         rows=judge.rows,
         audit=getattr(judge, "audit", _same_again),
         check=getattr(judge, "check", _plausible),
-        looks=getattr(spec, "looks", _looks_at_nothing),
+        needs=getattr(spec, "needs", _no_columns),
+        looks=getattr(spec, "looks", _no_columns),
         bound=getattr(spec, "bound", _a_unit_a_row),
         store=cast(Store, _import(folder, "store")) if (home / "store.py").is_file() else None,
         tables=tables.read_text() if tables.is_file() else "",

@@ -21,7 +21,7 @@ from optimai.core.ids import CampaignId, OwnerId, blob_id
 from optimai.core.ledger import Transfer
 from optimai.core.rows import row_id
 from optimai.core.version import VERSION, Part, Version, split_of
-from optimai.kinds import catalog
+from optimai.kinds import catalog, columns
 from optimai.network import purse, shards, versions
 from optimai.network.store import campaigns, money
 from optimai.network.store.campaigns import NewStep, Ready
@@ -30,7 +30,7 @@ from optimai.wire import envelope
 
 
 def check(campaign: Campaign) -> None:
-    """What only the kinds know: their names, options and units. Raises BadCampaign with the place."""
+    """What only the kinds know: their names, options, units and columns. Raises BadCampaign with the place."""
     for step in campaign.steps:
         try:
             kind = catalog.load(step.kind)
@@ -45,6 +45,7 @@ def check(campaign: Campaign) -> None:
                 f"{step.kind} is paid by the {kind.kind.unit}, not by the {step.price.unit}",
                 f"Write price: {step.price}".replace(f"/{step.price.unit}", f"/{kind.kind.unit}"),
             )
+    columns.check(campaign)
 
 
 async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerId) -> CampaignId:

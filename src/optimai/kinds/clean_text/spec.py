@@ -17,6 +17,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="row",
+    gives=("url", "site", "title", "text", "language", "words"),
     unit="row",
     lease=timedelta(minutes=2),
 )
@@ -49,6 +50,10 @@ class Dropped(Struct, frozen=True, forbid_unknown_fields=True):
 class Result(Struct, frozen=True, forbid_unknown_fields=True):
     rows: BlobId  # {"_row", "_from", "url", "site", "title", "text", "language", "words"}
     dropped: tuple[Dropped, ...]  # in the order of rules.REASONS, those that dropped something
+
+
+def needs(options: Options) -> tuple[str, ...]:
+    return ("url", "body", "type", "encoding")
 
 
 def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]:

@@ -18,6 +18,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="row",
+    gives=("url", "state", "status", "moved_to", "length", "refused"),
     unit="row",
     lease=timedelta(minutes=5),
     parallel=4,
@@ -44,13 +45,12 @@ class Result(Struct, frozen=True, forbid_unknown_fields=True):
     seen: Annotated[tuple[Seen, ...], Meta(max_length=MOST_LINKS)]  # of each link, in the task's order
 
 
+def needs(options: Options) -> tuple[str, ...]:
+    return (options.column,)
+
+
 def looks(options: Options) -> tuple[str, ...]:
     return ("_row", options.column)
-
-
-def bound(options: Options, rows: int) -> tuple[int, int]:
-    """A row without a link costs nothing, nor does a link of which nothing is known."""
-    return 0, rows
 
 
 def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]:
@@ -67,6 +67,11 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
             batch = tuple(links[at : at + options.batch])
             pieces.append(Piece(task=Task(batch, options.delay_ms), units=len(batch), reads=(shard,)))
     return Plan(pieces, finished=news.ended)
+
+
+def bound(options: Options, rows: int) -> tuple[int, int]:
+    """A row without a link costs nothing, nor does a link of which nothing is known."""
+    return 0, rows
 
 
 def is_link(value: object) -> bool:
