@@ -2,11 +2,11 @@
 declares, so an auditor who has the first one's bytes finds exactly the same.
 """
 
-import codecs
 import re
 from collections.abc import Iterator, Sequence
 
 from optimai.core.chance import MILLION, Ppm
+from optimai.kinds import encoding
 from optimai.kinds.crawl.markup import hrefs
 from optimai.kinds.crawl.outcome import host
 from optimai.kinds.crawl.urls import inside, normal
@@ -17,11 +17,7 @@ GRAM = 5
 
 TYPE = re.compile(r"\s*([a-z0-9!#$&^_.+-]{1,90}/[a-z0-9!#$&^_.+-]{1,90})\s*(?:;|\Z)", re.ASCII)
 CHARSET = re.compile(r"charset\s*=\s*[\"']?([a-z0-9_:.-]{1,40})", re.ASCII)
-META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})", re.IGNORECASE)
 HTML = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
-
-# Of Python's codecs those that web pages are written in. (Some of the others take minutes for a megabyte.)
-WRITTEN_IN = ("utf-8", "utf-16", "ascii", "iso8859", "cp", "koi8", "shift_jis", "euc_", "gb", "big5")
 
 
 def media_type(content_type: str, body: bytes) -> tuple[str, str]:
@@ -35,22 +31,9 @@ def media_type(content_type: str, body: bytes) -> tuple[str, str]:
 def decode(body: bytes, charset: str) -> str:
     """The text, well enough to find its links and to compare it with another edition of itself.
 
-    What is valid UTF-8 is UTF-8, whatever the server or the page declares; else that is believed.
+    Nothing is guessed: a guess would cost seconds of a page that was made to be slow.
     """
-    try:
-        return body.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError:
-        meta = META.search(body, 0, 1024)
-        declared = codec(charset) or codec(meta[1].decode() if meta else "")
-        return body.decode(declared or "cp1252", "replace")
-
-
-def codec(label: str) -> str | None:
-    try:
-        name = codecs.lookup(label).name
-    except LookupError:
-        return None
-    return name if name.startswith(WRITTEN_IN) else None
+    return encoding.decode(body, charset, lambda body: "cp1252")
 
 
 def links(html: str, url: str, within: Sequence[str]) -> list[str]:
