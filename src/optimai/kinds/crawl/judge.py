@@ -31,6 +31,7 @@ from optimai.core.rows import Row, row_id
 from optimai.kinds.contract import Answer, Case, Finding, More, Verdict
 from optimai.kinds.crawl.outcome import Outcome, checkable, counts, host, is_page
 from optimai.kinds.crawl.spec import Compare, Compared, Fetch, Fetched, Options, Result, Task
+from optimai.kinds.sentence import sentence
 
 MOST_AUDITS = 4  # then it is decided with what there is
 CONFIRMS = {"same"}
@@ -120,16 +121,16 @@ def of_first(ballots: Sequence[Ballot]) -> Finding:
     doubtful = sum(ballot.open for ballot in ballots)
     unpaid = sum(ballot.holds and not counts(ballot.outcome) for ballot in ballots)
     of = f"of {len(ballots)} pages"
-    why = [
+    why = sentence(
         f"{len(refuted)} {of} refuted, among them {refuted[0].outcome.url}" if refuted else "",
         f"{doubtful} {of} disputed, and nobody else could be asked" if doubtful else "",
         f"{unpaid} {of} without an answer that counts" if unpaid else "",
-    ]
+    )
     return Finding(
         units=sum(ballot.holds and counts(ballot.outcome) for ballot in ballots),
         checked=confirmed + len(refuted),
         faults=len(refuted),
-        why=sentence(why),
+        why=why,
     )
 
 
@@ -140,12 +141,12 @@ def of_auditor(audit: int, ballots: Sequence[Ballot]) -> Finding:
     seen = [ballot for ballot in asked if ballot.tells_of(audit)]
     faults = sum(ballot.fate(audit) == "wrong" for ballot in seen)
     of = f"of {len(ballots)} pages"
-    why = [
+    why = sentence(
         f"{faults} {of} judged against all others" if faults else "",
         f"{fates['unreachable']} {of} out of reach" if fates["unreachable"] else "",
         f"{fates['undecided']} {of} undecided" if fates["undecided"] else "",
-    ]
-    return Finding(fates["right"], len(seen), faults, sentence(why))
+    )
+    return Finding(fates["right"], len(seen), faults, why)
 
 
 def unheard(answer: Answer[Result]) -> Finding:
@@ -154,11 +155,6 @@ def unheard(answer: Answer[Result]) -> Finding:
     if not answer.trusted:
         return Finding(0, why="Audits do not count while their owner is suspended for crawling.")
     return Finding(0, why="It does not answer what was asked.")
-
-
-def sentence(parts: Sequence[str]) -> str:
-    said = "; ".join(part for part in parts if part)
-    return f"{said}." if said else ""
 
 
 def reason(ballots: Sequence[Ballot], audits: Sequence[Answer[Result]]) -> str:

@@ -13,7 +13,6 @@ is fetched anew. Where a task's time was up before it came to a URL, that was no
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from itertools import chain
 from typing import Protocol
 
@@ -21,7 +20,7 @@ from optimai.core.clock import Instant
 from optimai.core.errors import NotFound, WrongBytes
 from optimai.core.ids import BlobId, StepId
 from optimai.kinds.contract import News, Plan, Tx
-from optimai.kinds.crawl.outcome import MOST_URL, Outcome, counts, host, second, transient
+from optimai.kinds.crawl.outcome import MOST_URL, SKEW, Outcome, counts, host, second, transient
 from optimai.kinds.crawl.pages import MOST_LINKS
 from optimai.kinds.crawl.spec import Fetch, Fetched, Frontier, Options, Result, Task
 from optimai.kinds.crawl.urls import inside, normal
@@ -30,7 +29,6 @@ MOST_TRIES = 3
 MOST_TASKS = 200  # that one plan makes
 MOST_KNOWN = 20  # URLs for each page that may be fetched: a calendar without end is not remembered
 MOST_HOSTS = 64  # of seeds that make up a scope; where they are more, a page leads only to its own host
-SLACK = timedelta(minutes=5)  # between two clocks
 
 ASKED = {"open", "done"}
 
@@ -63,7 +61,7 @@ async def load(
             "select exists (select from kind_crawl.urls where step = $1 and state = 'open')", step
         ),
         within=within,
-        since=second(now - SLACK),
+        since=second(now - SKEW),
     )
 
 

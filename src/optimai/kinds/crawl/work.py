@@ -5,15 +5,12 @@ a server's `Retry-After`. Here a server that is busy is asked once more, no ofte
 """
 
 from contextlib import suppress
-from datetime import timedelta
 
 from optimai.core.errors import NotFound, WrongBytes
-from optimai.kinds.crawl.outcome import Outcome, busy, checkable, second
+from optimai.kinds.crawl.outcome import SKEW, Outcome, busy, checkable, second
 from optimai.kinds.crawl.spec import Compare, Compared, Fetch, Fetched, Found, Result, Task
 from optimai.kinds.crawl.visit import Visit, describe, refused, same
 from optimai.kinds.kit import Kit, Page, Refused
-
-SKEW = timedelta(minutes=5)  # between two clocks
 
 
 async def work(task: Task, kit: Kit) -> Result:

@@ -15,6 +15,7 @@ from optimai.core.rows import Row, row_id
 from optimai.kinds.contract import Answer, Case, Finding, More, Verdict
 from optimai.kinds.label.range import parse_range
 from optimai.kinds.label.spec import Answers, Label, Labels, Options, Result, Task, known_answers
+from optimai.kinds.sentence import sentence
 
 LEAD = 2  # votes
 OUT_OF_FORM = "It does not give one of the choices for each row of the task, once."
@@ -103,11 +104,9 @@ def _finding(choices: Choices, first: Choices, known: Choices, *, trusted: bool)
     held = sum(choices[row] == first[row] for row in first)
     differ = len(first) - held - faults
     even = len(choices) - len(first)
-    why = "; ".join(
-        [
-            *([f"{faults} of {len(known)} known answers were wrong"] if faults else []),
-            *([f"{differ} of {len(first) - len(known)} differ from what most said"] if differ else []),
-            *([f"{even} of {len(choices)} ended even"] if even else []),
-        ]
+    why = sentence(
+        f"{faults} of {len(known)} known answers were wrong" if faults else "",
+        f"{differ} of {len(first) - len(known)} differ from what most said" if differ else "",
+        f"{even} of {len(choices)} ended even" if even else "",
     )
-    return Finding(held, len(known), faults, f"{why}." if why else "")
+    return Finding(held, len(known), faults, why)

@@ -17,6 +17,7 @@ from optimai.core.rows import Row, row_id
 from optimai.kinds.contract import Answer, Case, Finding, More, Verdict
 from optimai.kinds.link_check.seen import Seen, alike, state
 from optimai.kinds.link_check.spec import Options, Result, Task
+from optimai.kinds.sentence import sentence
 
 MOST_OWNERS = 5  # then it is decided with what there is
 
@@ -75,13 +76,12 @@ def finding(
             faults += not right
             checked += any(state(other.result.seen[at]) != "unknown" for other in others)
     of = f"of {len(held)} links"
-    why = [
+    why = sentence(
         f"{faults} {of} are otherwise by the word of most" if faults else "",
         f"{undecided} {of} could not be decided" if undecided else "",
         f"{unknown} {of} gave no answer that counts" if unknown else "",
-    ]
-    told = "; ".join(part for part in why if part)
-    return Finding(units, checked, faults, f"{told}." if told else "")
+    )
+    return Finding(units, checked, faults, why)
 
 
 def flaw(task: Task, result: Result) -> str:

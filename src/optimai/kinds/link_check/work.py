@@ -6,7 +6,6 @@ from optimai.kinds.kit import Kit, Refused
 from optimai.kinds.link_check.seen import Link, Seen
 from optimai.kinds.link_check.spec import Result, Task, is_link
 
-REDIRECTS = {301, 302, 303, 307, 308}
 MOST_HOPS = 5
 
 
@@ -26,7 +25,7 @@ async def look(link: Link, delay_ms: int, kit: Kit) -> Seen:
             page = await kit.fetch(url, delay_ms=delay_ms)
         except Refused as no:
             return Seen(row=link.row, refused=no.why, moved_to=moved_to)
-        onward = target(url, page.headers.get("location", "")) if page.status in REDIRECTS else ""
+        onward = target(url, page.location)
         if not onward:
             length = len(page.body) if 200 <= page.status < 300 else 0
             return Seen(row=link.row, status=page.status, moved_to=moved_to, length=length)
