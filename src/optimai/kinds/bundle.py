@@ -56,14 +56,14 @@ from optimai.wire.exchange import EXCHANGE, Signed
 class Report(Struct, frozen=True, kw_only=True):
     """What was recomputed. It is good when `wrong` is empty."""
 
-    epoch: int
-    verdicts: int
-    results: int
-    earnings: int
-    transfers: int
-    waived: int  # verdicts without an audit because nobody else could be had
-    refused: int  # results whose rows could not be taken: claimed, look at the blobs to see
-    unpaid: int  # verdicts that came when their escrow was empty
+    epoch: int = 0
+    verdicts: int = 0
+    results: int = 0
+    earnings: int = 0
+    transfers: int = 0
+    waived: int = 0  # verdicts without an audit because nobody else could be had
+    refused: int = 0  # results whose rows could not be taken: claimed, look at the blobs to see
+    unpaid: int = 0  # verdicts that came when their escrow was empty
     wrong: tuple[str, ...]
 
     @property
@@ -79,13 +79,13 @@ def verify(head: Envelope, data: bytes, key: bytes, before: tuple[Envelope, byte
     """
     top, wrong = _open(head, data, key)
     if top is None or wrong:
-        return _nothing(*wrong)
+        return Report(wrong=tuple(wrong))
     try:
         lines = read(data)
         report = _Recount(top, lines).report()
         apart = _apart(top, lines, key, *before) if before else []
     except (OptimaiError, msgspec.DecodeError, LookupError, ValueError) as fault:
-        return _nothing(f"The bundle is signed, and makes no sense: {fault!r}")
+        return Report(wrong=(f"The bundle is signed, and makes no sense: {fault!r}",))
     return replace(report, wrong=(*report.wrong, *apart))
 
 
@@ -130,12 +130,6 @@ def _apart(top: Head, lines: list[Line], key: bytes, head: Envelope, data: bytes
     }:
         wrong.append("Its accounts do not begin as those of the epoch before ended.")
     return wrong
-
-
-def _nothing(*wrong: str) -> Report:
-    return Report(
-        epoch=0, verdicts=0, results=0, earnings=0, transfers=0, waived=0, refused=0, unpaid=0, wrong=wrong
-    )
 
 
 class _Recount:

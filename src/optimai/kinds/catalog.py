@@ -1,4 +1,4 @@
-"""Finds kinds by name and checks that their parts fit the contract.
+"""Finds kinds by name and puts their parts together.
 
 A kind lives in the folder of its name (`clean.text` in `clean_text/`). The network
 loads spec, judge and store; only a node's worker loads `work`, with all that it

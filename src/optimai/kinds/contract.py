@@ -6,7 +6,8 @@
     store  only where the kind keeps state at the coordinator (a crawl's frontier)
 
 This file holds the shapes that pass between them and the network, no rules.
-A kind is plain functions in its own modules; `kinds.catalog` checks that they fit:
+A kind is plain functions in its own modules; `kinds.catalog` puts them together,
+`optimai kind check` sees that they fit:
 
     spec.py   KIND, Options, Task, Result
               needs(options) -> columns that its input must have     optional; default: none
@@ -82,9 +83,7 @@ class News(Struct, Generic[T, R], frozen=True, kw_only=True):
     accepted: Sequence[Accepted[T, R]] = ()
     ended: bool = False  # no more input will come
     open: int = 0  # tasks of this step that have no verdict yet
-    columns: Mapping[
-        BlobId, Mapping[str, Sequence[Any]]
-    ] = {}  # of each sealed shard, those that `looks` names
+    columns: Mapping[BlobId, Mapping[str, Sequence[Any]]] = {}  # of each sealed shard, as `looks` names them
     epoch: int = 0  # standing work: the epoch that runs,
     until: Instant | None = None  # when it ends,
     nodes: Sequence[NodeId] = ()  # and the nodes that have no task for it yet

@@ -24,16 +24,6 @@ NO_VOTE = "Its owner has no vote here: too many known answers were wrong."
 Choices = Mapping[RowId, str]
 
 
-def check(options: Options, task: Task, result: Result, rows: list[Row]) -> str:
-    """A person's form makes nothing else; a program that does is refused whole."""
-    if not isinstance(result, Answers):
-        return OUT_OF_FORM
-    asked = sorted(item.row for item in task.items())
-    answered = sorted(opinion.row for opinion in result.opinions)
-    chosen = {opinion.choice for opinion in result.opinions}
-    return "" if asked == answered and chosen.issubset(task.choices) else OUT_OF_FORM
-
-
 def agree(case: Case[Options, Task, Answers]) -> Verdict[Result] | More:
     """A tie that nobody can break leaves its row without a label: better no row than one that is disputed."""
     given = {answer.assignment: _choices(answer) for answer in case.answers}
@@ -75,6 +65,16 @@ def rows(step: str, task: Task, believed: Result) -> Sequence[Row] | None:
         }
         for label in believed.labels
     ]
+
+
+def check(options: Options, task: Task, result: Result, rows: list[Row]) -> str:
+    """A person's form makes nothing else; a program that does is refused whole."""
+    if not isinstance(result, Answers):
+        return OUT_OF_FORM
+    asked = sorted(item.row for item in task.items())
+    answered = sorted(opinion.row for opinion in result.opinions)
+    chosen = {opinion.choice for opinion in result.opinions}
+    return "" if asked == answered and chosen.issubset(task.choices) else OUT_OF_FORM
 
 
 def _choices(answer: Answer[Answers]) -> Choices:

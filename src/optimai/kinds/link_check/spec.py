@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from optimai.kinds.contract import Kind, News, Piece, Plan
-from optimai.kinds.link_check.seen import Link, Seen
+from optimai.kinds.link_check.seen import LONGEST, Link, Seen
 
 KIND = Kind(
     name="link.check",
@@ -25,7 +25,6 @@ KIND = Kind(
 )
 
 MOST_LINKS = 50
-LONGEST = 2_000  # characters of a URL
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +60,7 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
         pairs = zip(columns["_row"], columns[options.column], strict=True)
         links = sorted(
             (Link(row, url) for row, url in pairs if is_link(url)),
-            key=lambda link: (host(link.url), link.row),
+            key=lambda link: (_host(link.url), link.row),
         )
         for at in range(0, len(links), options.batch):
             batch = tuple(links[at : at + options.batch])
@@ -78,5 +77,5 @@ def is_link(value: object) -> bool:
     return isinstance(value, str) and value.startswith(("http://", "https://")) and len(value) <= LONGEST
 
 
-def host(url: str) -> str:
+def _host(url: str) -> str:
     return url.split("/", 3)[2].lower()
