@@ -18,6 +18,7 @@ from blake3 import blake3
 from msgspec import Struct
 
 from optimai import kinds
+from optimai.blobs.port import Blobs
 from optimai.core.chance import Seed
 from optimai.core.errors import BadCampaign, NotFound
 from optimai.core.ids import BlobId, StepId
@@ -28,7 +29,7 @@ from optimai.kinds.contract import Case, Kind, More, News, Plan, Tx, Verdict
 class Store(Protocol):
     """Of a kind that keeps state at the coordinator."""
 
-    async def load(self, tx: Tx, blobs: Any, step: StepId, options: Any, news: Any, now: Any) -> Any: ...
+    async def load(self, tx: Tx, blobs: Blobs, step: StepId, options: Any, news: Any, now: Any) -> Any: ...
     async def save(self, tx: Tx, step: StepId, plan: Plan[Any], now: Any) -> None: ...
 
 

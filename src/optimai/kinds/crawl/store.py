@@ -14,8 +14,8 @@ is fetched anew. Where a task's time was up before it came to a URL, that was no
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Protocol
 
+from optimai.blobs.port import Blobs
 from optimai.core.clock import Instant
 from optimai.core.errors import NotFound, WrongBytes
 from optimai.core.ids import BlobId, StepId
@@ -31,10 +31,6 @@ MOST_KNOWN = 20  # URLs for each page that may be fetched: a calendar without en
 MOST_HOSTS = 64  # of seeds that make up a scope; where they are more, a page leads only to its own host
 
 ASKED = {"open", "done"}
-
-
-class Blobs(Protocol):
-    async def get(self, blob: BlobId, start: int = 0, length: int | None = None) -> bytes: ...
 
 
 async def load(
