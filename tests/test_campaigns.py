@@ -59,6 +59,7 @@ async def test_a_name_is_taken_while_its_campaign_runs(road: Road):
         ({"step": {"price": "1/page"}}, "steps.tried.price"),
         ({"step": {"judge": "unheard of"}}, "steps.tried"),
         ({"step": {"tasks": "many"}}, "steps.tried"),
+        ({"step": {"kind": "word_count", "column": "txt"}}, "steps.tried"),
     ],
 )
 async def test_what_only_a_kind_knows_is_checked_before_any_money_moves(

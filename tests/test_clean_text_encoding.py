@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimai.kinds.clean_text.encoding import decode
+from optimai.kinds import encoding
+from optimai.kinds.clean_text.guess import guess
 
 RUSSIAN = (
     "Москва - столица России, город федерального значения и крупнейший по численности населения город страны."
@@ -54,6 +55,10 @@ LABELS = {
 def page(text: str, meta: str = "") -> str:
     charset = f'<meta charset="{meta}">' if meta else ""
     return f'<html><head>{charset}<title>A page</title></head><body><p class="text">{text}</p></body></html>'
+
+
+def decode(body: bytes, declared: str) -> str:
+    return encoding.decode(body, declared, guess)
 
 
 @pytest.mark.parametrize(("text", "codec"), LEGACY)

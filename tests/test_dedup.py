@@ -21,9 +21,9 @@ from optimai.kinds.contract import Shard
 from optimai.kinds.dedup import candidates, signatures
 from optimai.kinds.dedup.bands import bands_for
 from optimai.kinds.dedup.groups import fates
-from optimai.kinds.dedup.shingles import jaccard, shingles
 from optimai.kinds.dedup.tasks import Checked, Group, Join, Joined, Keep, Sign, Verify
 from optimai.kinds.dedup.work import work
+from optimai.kinds.words import jaccard, shingles, words
 from optimai.sim.proof.drive import drive, pieces_of
 from optimai.sim.proof.kit import MemoryKit
 
@@ -65,7 +65,7 @@ def with_near_copies(source: str) -> tuple[dict[str, object], ...]:
 @cache
 def alike_by_oracle(source: str) -> dict[tuple[RowId, RowId], int]:
     """Every pair of .8 or more, found by comparing all."""
-    sets = {row["_row"]: shingles(str(row["text"]), 5) for row in with_near_copies(source)}
+    sets = {row["_row"]: shingles(words(str(row["text"])), 5) for row in with_near_copies(source)}
     alike = {}
     for one, other in combinations(sorted(sets), 2):
         sizes = sorted((len(sets[one]), len(sets[other])))
@@ -116,7 +116,7 @@ async def test_of_the_pairs_at_the_threshold_or_above_99_in_100_become_candidate
         if isinstance(piece.task, Verify)
         for pair in candidates.read(kit.blobs[piece.task.pairs], piece.task.count)
     ]
-    group = {row["_row"]: shingles(str(row["text"]), 5) for row in rows}
+    group = {row["_row"]: shingles(words(str(row["text"])), 5) for row in rows}
     true = {frozenset((group[one], group[other])) for one, other in alike_by_oracle(source)}
     true = {pair for pair in true if len(pair) == 2}
     met = {frozenset((group[pair.left], group[pair.right])) for pair in found}

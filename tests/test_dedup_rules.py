@@ -16,7 +16,6 @@ from optimai.kinds.dedup.bands import MOST_HASHES, RECALL, Bands, bands_for, fou
 from optimai.kinds.dedup.candidates import MOST_PAIRS, MOST_SHARDS, MOST_TOGETHER, Pair, chunks, pairs_of
 from optimai.kinds.dedup.groups import fates
 from optimai.kinds.dedup.judge import agree, check, rows
-from optimai.kinds.dedup.shingles import jaccard, shingles
 from optimai.kinds.dedup.spec import PHASES, Options, bound, plan
 from optimai.kinds.dedup.tasks import (
     Chunk,
@@ -33,6 +32,7 @@ from optimai.kinds.dedup.tasks import (
     Verified,
     Verify,
 )
+from optimai.kinds.words import jaccard, shingles, words
 
 similarities = st.integers(500_000, MILLION).map(Ppm)
 row_names = st.integers(0, 30).map(lambda n: RowId(f"{n:032x}"))
@@ -61,13 +61,18 @@ def test_what_is_more_alike_is_found_more_surely(threshold: Ppm, one: Ppm, other
 
 
 def test_case_punctuation_and_space_make_no_difference():
-    assert shingles("The cat -- sat\non THE mat.", 5) == {"the cat sat on the", "cat sat on the mat"}
-    assert shingles("Too short!", 5) == {"too short"}
-    assert shingles(" ?! ", 5) == frozenset()
+    assert shingles(words("The cat -- sat\non THE mat."), 5) == {"the cat sat on the", "cat sat on the mat"}
+    assert shingles(words("Too short!"), 5) == {"too short"}
+    assert shingles(words(" ?! "), 5) == frozenset()
 
 
 def test_a_character_is_a_word_where_there_are_no_spaces():
-    assert shingles("東京は日本", 3) == {"東 京 は", "京 は 日", "は 日 本"}
+    assert shingles(words("東京は日本"), 3) == {"東 京 は", "京 は 日", "は 日 本"}
+
+
+def test_punctuation_makes_no_difference_in_any_script():
+    assert words("東京は、日本の首都。\u3000「ﾄｳｷｮｳ」・１") == list("東京は日本の首都ﾄｳｷｮｳ１")
+    assert words("กรุงเทพ") == list("กรุงเทพ")  # a vowel that is a mark is no punctuation
 
 
 @given(st.frozensets(st.sampled_from("abcdefgh")), st.frozensets(st.sampled_from("abcdefgh")))

@@ -206,7 +206,7 @@ def believe_something_else(some: list[Line]) -> None:
 
 
 def change_a_result(some: list[Line]) -> None:
-    one = next(line for line in some if isinstance(line, Evidence))
+    one = next(line for line in some if isinstance(line, Evidence) and b'"value":7' in line.envelope.payload)
     payload = one.envelope.payload.replace(b'"value":7', b'"value":8')
     some.remove(one)
     some.append(Evidence(replace(one.envelope, payload=payload)))

@@ -284,13 +284,16 @@ async def test_a_judge_that_breaks_parks_its_case_and_the_others_go_on(
 
 
 def row(number: int, **more: object) -> dict[str, object]:
-    return {"_row": row_id("trials/tried", str(number)), "number": number, "value": 7} | more
+    return {"_row": row_id("trials/tried", str(number)), "number": number, "value": 7, "text": ""} | more
 
 
 GOOD = [row(0)]
 BAD = {
     "another name than its key's": [row(0, _row="f" * 32)],
     "a column of the network's": [row(0), row(1, _verdict=4)],
+    "a column that its kind does not give": [row(0), row(1, more=1)],
+    "a column too few": [row(0), {name: value for name, value in row(1).items() if name != "value"}],
+    "parents, where nothing is read": [row(0), row(1, _from=["a" * 32])],
     "no name": [{"number": 0}],
 }
 

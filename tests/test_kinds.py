@@ -1,11 +1,15 @@
 """What every kind keeps to, and that whoever breaks it is told so by the right rule."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import yaml
+from msgspec import NODEFAULT
+from msgspec.structs import fields
 
 from optimai import kinds
 from optimai.cli import kind as command
@@ -218,7 +222,7 @@ BROKEN = [
         edit("work.py", ('kit.row_id(row["_row"])', 'kit.row_id("my", row["_row"])')),
     ),
     ("rows", "makes rows of nothing", edit("work.py", ('"_from": [row["_row"]]', '"_from": []'))),
-    ("readme", "does not say what is paid", edit("README.md", ("**Paid**", "**Given**"))),
+    ("readme", "does not say what is paid", edit("README.md", ("## Paid", "## Given"))),
 ]
 
 
@@ -239,6 +243,54 @@ async def test_a_broken_kind_fails_the_rule_that_it_breaks_and_no_other(
 
 def test_each_rule_is_broken_by_somebody():
     assert {rule for rule, _, _ in BROKEN} == set(RULES)
+
+
+# Pages
+
+
+SECTIONS = ["In and out", "How", "Refused", "Checked", "Paid", "Limits"]
+
+
+def readme(name: str) -> str:
+    return (HOME / name.replace(".", "_") / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_every_readme_has_the_same_parts_in_the_same_order(name: str):
+    parts = re.findall(r"(?m)^## (.*)$", readme(name))
+    assert parts == [one for one in SECTIONS if one != "How" or one in parts]
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_every_option_stands_in_its_readme_and_on_the_page_of_campaigns_with_its_default(name: str):
+    campaigns = (HOME.parents[2] / "docs" / "campaign.md").read_text("utf-8")
+    section = campaigns.partition(f"\n### `{name}`\n")[2].partition("\n#")[0]
+    options = {field.encode_name: field.default for field in fields(catalog.load(name).options)}
+    told = options_told(readme(name).partition("## In and out")[0], 1)
+    listed = options_told(section, 2)
+    assert list(told) == list(listed) == list(options)
+    for option, default in options.items():
+        if default is NODEFAULT:
+            assert (told[option], listed[option]) == ("must be given", "must stand there")
+        elif default:
+            shown = f"`{default}`" if isinstance(default, str) else str(default)
+            assert told[option] == listed[option] == shown
+
+
+def options_told(text: str, place: int) -> dict[str, str]:
+    """Of each row of a table, its first cell and the one that says the default."""
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    return {row[0].strip("`"): row[place] for row in rows}
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_the_step_that_a_readme_shows_is_one_that_a_campaign_may_have(name: str):
+    shown = yaml.safe_load(dedent(re.findall(r"(?m)(?:^    .*\n)+", readme(name))[0]))
+    [step] = [one for one in shown.get("steps", shown).values() if one["kind"] == name]
+    kind = catalog.load(name)
+    words = {"kind", "from", "price", "validate", *kind.kind.files}
+    catalog.options_of("it", kind, {word: value for word, value in step.items() if word not in words})
+    assert step["price"].endswith(f"/{kind.kind.unit}")
 
 
 # The commands
@@ -263,7 +315,7 @@ def test_a_kind_is_begun_in_a_source_checkout_only(among: Path):
 
 
 def test_check_ends_with_1_where_a_rule_does_not_hold(among: Path, capsys: pytest.CaptureFixture[str]):
-    edit("README.md", ("**Paid**", "**Given**"))(command.write("unpaid", among))
+    edit("README.md", ("## Paid", "## Given"))(command.write("unpaid", among))
     with pytest.raises(SystemExit) as ended:
         command.check("unpaid")
     assert ended.value.code == 1

@@ -47,7 +47,7 @@ TEXTS = {
     "inputs": {"texts": [{"text": "one two"}, {"text": "three"}]},
     "steps": {
         "counts": {"kind": "word_count", "from": "texts", "price": "0.001/row"},
-        "again": {"kind": "word_count", "from": "counts", "column": "text", "price": "0.001/row"},
+        "again": {"kind": "word_count", "from": "counts", "column": "words", "price": "0.001/row"},
     },
     "dataset": {"from": "again"},
 }

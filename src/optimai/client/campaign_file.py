@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from optimai.core.campaign import Campaign, parse
 from optimai.core.errors import BadCampaign, NotFound
-from optimai.kinds import catalog
+from optimai.kinds import catalog, columns
 
 MOST_BYTES = 8 << 20
 
@@ -74,8 +74,7 @@ def read(path: Path) -> Written:
         if isinstance(step, dict):
             files |= _inline(path.parent, name, step)
     campaign = parse(raw)
-    for step in campaign.steps:
-        catalog.options_of(step.name, catalog.load(step.kind), step.options)
+    columns.check(campaign)
     return Written(path, campaign, raw, files)
 
 

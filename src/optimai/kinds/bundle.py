@@ -10,7 +10,8 @@ ended, and that its seed was fixed before it began.
                             rows were refused unseen, what a challenge's right answer was, and what was answered
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 from blake3 import blake3
@@ -52,18 +53,21 @@ from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
 from optimai.wire.exchange import EXCHANGE, Signed
 
+L = TypeVar("L")
+NEW = (Standing(), False)  # of whom nothing was counted, and who is not suspended
+
 
 class Report(Struct, frozen=True, kw_only=True):
     """What was recomputed. It is good when `wrong` is empty."""
 
-    epoch: int
-    verdicts: int
-    results: int
-    earnings: int
-    transfers: int
-    waived: int  # verdicts without an audit because nobody else could be had
-    refused: int  # results whose rows could not be taken: claimed, look at the blobs to see
-    unpaid: int  # verdicts that came when their escrow was empty
+    epoch: int = 0
+    verdicts: int = 0
+    results: int = 0
+    earnings: int = 0
+    transfers: int = 0
+    waived: int = 0  # verdicts without an audit because nobody else could be had
+    refused: int = 0  # results whose rows could not be taken: claimed, look at the blobs to see
+    unpaid: int = 0  # verdicts that came when their escrow was empty
     wrong: tuple[str, ...]
 
     @property
@@ -79,13 +83,13 @@ def verify(head: Envelope, data: bytes, key: bytes, before: tuple[Envelope, byte
     """
     top, wrong = _open(head, data, key)
     if top is None or wrong:
-        return _nothing(*wrong)
+        return Report(wrong=tuple(wrong))
     try:
         lines = read(data)
         report = _Recount(top, lines).report()
         apart = _apart(top, lines, key, *before) if before else []
     except (OptimaiError, msgspec.DecodeError, LookupError, ValueError) as fault:
-        return _nothing(f"The bundle is signed, and makes no sense: {fault!r}")
+        return Report(wrong=(f"The bundle is signed, and makes no sense: {fault!r}",))
     return replace(report, wrong=(*report.wrong, *apart))
 
 
@@ -119,23 +123,24 @@ def _apart(top: Head, lines: list[Line], key: bytes, head: Envelope, data: bytes
         wrong.append("It does not follow the epoch before.")
     if commitment(Seed(top.seed)) != last.next_seed:
         wrong.append("Its seed is not the one that was fixed before it began.")
-    if top.earnings[0] != last.earnings[1] or were(old) != [one for one in lines if isinstance(one, Was)]:
+    if top.earnings[0] != last.earnings[1] or were(old) != _of(Was, lines):
         wrong.append("Its earnings do not begin as those of the epoch before ended.")
-    if stood(old) != [one for one in lines if isinstance(one, Stood)]:
+    if stood(old) != _of(Stood, lines):
         wrong.append("Its standings do not begin as those of the epoch before ended.")
-    closed = {one.account: one.closed for one in old if isinstance(one, Balance)}
-    opened = {one.account: one.opened for one in lines if isinstance(one, Balance)}
-    if {name: amount for name, amount in closed.items() if amount} != {
-        name: amount for name, amount in opened.items() if amount
-    }:
+    closed = {one.account: one.closed for one in _of(Balance, old) if one.closed}
+    opened = {one.account: one.opened for one in _of(Balance, lines) if one.opened}
+    if closed != opened:
         wrong.append("Its accounts do not begin as those of the epoch before ended.")
     return wrong
 
 
-def _nothing(*wrong: str) -> Report:
-    return Report(
-        epoch=0, verdicts=0, results=0, earnings=0, transfers=0, waived=0, refused=0, unpaid=0, wrong=wrong
-    )
+def _of(kind: type[L], lines: Iterable[Line]) -> list[L]:
+    return [line for line in lines if isinstance(line, kind)]
+
+
+def _standings(lines: Iterable[Stood | Stands]) -> dict[tuple[OwnerId, str], tuple[Standing, bool]]:
+    """Of each owner in each kind: what was counted, and whether he is suspended."""
+    return {(line.owner, line.kind): (Standing(line.checked, line.faults), line.suspended) for line in lines}
 
 
 class _Recount:
@@ -144,29 +149,22 @@ class _Recount:
     def __init__(self, top: Head, lines: list[Line]) -> None:
         self.top = top
         self.wrong: list[str] = []
-        self.nodes = {line.id: line for line in lines if isinstance(line, Node)}
-        self.seeds = {line.epoch: Seed(line.seed) for line in lines if isinstance(line, SeedOf)}
-        self.seeds[top.epoch] = Seed(top.seed)
-        self.verdicts = [line for line in lines if isinstance(line, Judged)]
-        self.was = {line.id: line for line in lines if isinstance(line, Was)}
-        self.earnings = [line for line in lines if isinstance(line, Paid)]
+        self.nodes = {line.id: line for line in _of(Node, lines)}
+        self.seeds = {line.epoch: Seed(line.seed) for line in _of(SeedOf, lines)} | {
+            top.epoch: Seed(top.seed)
+        }
+        self.verdicts = _of(Judged, lines)
+        self.was = {line.id: line for line in _of(Was, lines)}
+        self.earnings = _of(Paid, lines)
         self.unpaid = 0
-        self.balances = [line for line in lines if isinstance(line, Balance)]
-        self.links = [line for line in lines if isinstance(line, Link)]
-        self.standings = {
-            (line.owner, line.kind): (Standing(line.checked, line.faults), line.suspended)
-            for line in lines
-            if isinstance(line, Stood)
-        }
-        self.closing = {
-            (line.owner, line.kind): (Standing(line.checked, line.faults), line.suspended)
-            for line in lines
-            if isinstance(line, Stands)
-        }
+        self.balances = _of(Balance, lines)
+        self.links = _of(Link, lines)
+        self.standings = _standings(_of(Stood, lines))
+        self.closing = _standings(_of(Stands, lines))
         self.counted: dict[int, tuple[int, int]] = {}  # assignment -> checked and faults by its last verdict
-        self.signed = dict(self._signed(line.envelope) for line in lines if isinstance(line, Evidence))
-        for line in lines:
-            if isinstance(line, Kind) and catalog.load(line.name).hash != line.hash:
+        self.signed = dict(self._signed(line.envelope) for line in _of(Evidence, lines))
+        for line in _of(Kind, lines):
+            if catalog.load(line.name).hash != line.hash:
                 self.wrong.append(f"{line.name} was judged by other rules than yours: {line.hash[:12]}.")
 
     def report(self) -> Report:
@@ -206,9 +204,8 @@ class _Recount:
         kind = catalog.load(asked.kind)
         name = f"Verdict {one.number} on task {asked.task}"
         draw = one.record.draw
-        if draw.why == "chance" and draw.audit != happens(
-            self.seeds[draw.epoch], one.rate, "audit", asked.task
-        ):
+        drawn = draw.why == "chance"
+        if drawn and draw.audit != happens(self.seeds[draw.epoch], one.rate, "audit", asked.task):
             self.wrong.append(f"{name}: its audit was not drawn by the epoch's seed.")
         results = [
             Raw(b"null") if kind.kind.standing and not given.result else self._result(name, given)
@@ -217,7 +214,7 @@ class _Recount:
         if None in results:
             return
         for given in asked.given:
-            barred = self.standings.get((given.owner, asked.kind), (Standing(), False))[1]
+            barred = self.standings.get((given.owner, asked.kind), NEW)[1]
             if given.trusted == barred:
                 self.wrong.append(f"{name}: assignment {given.assignment} was trusted wrongly.")
         ruled = ruling.rule(kind, asked, [result for result in results if result is not None])
@@ -243,14 +240,10 @@ class _Recount:
         before = {given.assignment: given for given in asked.given}
         for found in one.record.ruled.found:
             given = before[found.assignment]
-            if self.counted.get(given.assignment, (given.checked, given.faults)) != (
-                given.checked,
-                given.faults,
-            ):
-                self.wrong.append(
-                    f"Verdict {one.number}: what was counted of {given.assignment} before is wrong."
-                )
-            standing, barred = self.standings.get((given.owner, asked.kind), (Standing(), False))
+            counted = (given.checked, given.faults)
+            if self.counted.get(given.assignment, counted) != counted:
+                self.wrong.append(f"Verdict {one.number}: what was counted of {given.assignment} is wrong.")
+            standing, barred = self.standings.get((given.owner, asked.kind), NEW)
             rest = Standing(standing.checked - given.checked, standing.faults - given.faults)
             self.counted[given.assignment] = (found.checked, found.faults)
             self.standings[given.owner, asked.kind] = (after(rest, found.checked, found.faults), barred)
@@ -326,9 +319,8 @@ class _Recount:
             elif line.state is State.PENDING:
                 owed[f"pending:{line.owner}"] = owed.get(f"pending:{line.owner}", 0) + line.amount
         for one in self.balances:
-            if one.opened + change.get(one.account, 0) != one.closed or (
-                one.closed < 0 and one.account != OUTSIDE
-            ):
+            follows = one.opened + change.get(one.account, 0) == one.closed
+            if not follows or (one.closed < 0 and one.account != OUTSIDE):
                 self.wrong.append(f"The balance of {one.account} does not follow from its transfers.")
             if one.account.startswith(("reserved:", "pending:")) and owed.get(one.account, 0) != one.closed:
                 self.wrong.append(f"{one.account} is not the sum of its earnings.")

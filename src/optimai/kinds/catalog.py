@@ -1,4 +1,4 @@
-"""Finds kinds by name and checks that their parts fit the contract.
+"""Finds kinds by name and puts their parts together.
 
 A kind lives in the folder of its name (`clean.text` in `clean_text/`). The network
 loads spec, judge and store; only a node's worker loads `work`, with all that it
@@ -18,6 +18,7 @@ from blake3 import blake3
 from msgspec import Struct
 
 from optimai import kinds
+from optimai.blobs.port import Blobs
 from optimai.core.chance import Seed
 from optimai.core.errors import BadCampaign, NotFound
 from optimai.core.ids import BlobId, StepId
@@ -28,7 +29,7 @@ from optimai.kinds.contract import Case, Kind, More, News, Plan, Tx, Verdict
 class Store(Protocol):
     """Of a kind that keeps state at the coordinator."""
 
-    async def load(self, tx: Tx, blobs: Any, step: StepId, options: Any, news: Any, now: Any) -> Any: ...
+    async def load(self, tx: Tx, blobs: Blobs, step: StepId, options: Any, news: Any, now: Any) -> Any: ...
     async def save(self, tx: Tx, step: StepId, plan: Plan[Any], now: Any) -> None: ...
 
 
@@ -45,6 +46,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     rows: Callable[[str, Any, Any], BlobId | Sequence[Row] | None]
     audit: Callable[[Any, Any, Any, Seed], Any]
     check: Callable[[Any, Any, Any, Sequence[Row]], str]
+    needs: Callable[[Any], tuple[str, ...]]
     looks: Callable[[Any], tuple[str, ...]]
     bound: Callable[[Any, int], tuple[int, int]]
     store: Store | None
@@ -59,7 +61,7 @@ def _plausible(options: Any, task: Any, result: Any, rows: Sequence[Row]) -> str
     return ""
 
 
-def _looks_at_nothing(options: Any) -> tuple[str, ...]:
+def _no_columns(options: Any) -> tuple[str, ...]:
     return ()
 
 
@@ -102,7 +104,8 @@ def load(name: str) -> Loaded:
         rows=judge.rows,
         audit=getattr(judge, "audit", _same_again),
         check=getattr(judge, "check", _plausible),
-        looks=getattr(spec, "looks", _looks_at_nothing),
+        needs=getattr(spec, "needs", _no_columns),
+        looks=getattr(spec, "looks", _no_columns),
         bound=getattr(spec, "bound", _a_unit_a_row),
         store=cast(Store, _import(folder, "store")) if (home / "store.py").is_file() else None,
         tables=tables.read_text() if tables.is_file() else "",

@@ -6,11 +6,14 @@
     store  only where the kind keeps state at the coordinator (a crawl's frontier)
 
 This file holds the shapes that pass between them and the network, no rules.
-A kind is plain functions in its own modules; `kinds.catalog` checks that they fit:
+A kind is plain functions in its own modules; `kinds.catalog` puts them together,
+`optimai kind check` sees that they fit:
 
     spec.py   KIND, Options, Task, Result
+              needs(options) -> columns that its input must have     optional; default: none
+              looks(options) -> columns that plan is shown           optional; default: none
               plan(options, state, news) -> Plan[Task]
-              bound(options, rows) -> units it may come to, least and most     optional; default: one a row
+              bound(options, rows) -> least and most units           optional; default: one a row
     judge.py  agree(case) -> Verdict | More
               rows(step, task, believed) -> rows to publish, as a blob or as they are; None for none
               audit(options, task, result, seed) -> Task    optional; default: the same task again
@@ -44,6 +47,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     version: int
     hands: frozenset[Literal["machine", "browser", "person"]]
     reads: Literal["nothing", "row", "shard", "all"]  # row and shard stream; all waits for a sealed version
+    gives: tuple[str, ...]  # the columns of its rows, all of them in each, beside `_row` and `_from`
     unit: str  # what a price is for: page, row, answer
     lease: timedelta  # until a try's place is given to another; for standing work from its epoch's end
     key: tuple[str, ...] = ()  # columns that name a row where nothing is read; else its `_from` names it
@@ -79,9 +83,7 @@ class News(Struct, Generic[T, R], frozen=True, kw_only=True):
     accepted: Sequence[Accepted[T, R]] = ()
     ended: bool = False  # no more input will come
     open: int = 0  # tasks of this step that have no verdict yet
-    columns: Mapping[
-        BlobId, Mapping[str, Sequence[Any]]
-    ] = {}  # of each sealed shard, those that `looks` names
+    columns: Mapping[BlobId, Mapping[str, Sequence[Any]]] = {}  # of each sealed shard, as `looks` names them
     epoch: int = 0  # standing work: the epoch that runs,
     until: Instant | None = None  # when it ends,
     nodes: Sequence[NodeId] = ()  # and the nodes that have no task for it yet

@@ -11,6 +11,8 @@ from optimai.core.ids import BlobId, RowId
 from optimai.core.rows import Row
 from optimai.kinds.contract import Shard
 
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
 
 class Page(Struct, frozen=True, kw_only=True):
     """What a server answered. Redirects are not followed: where one leads is for the kind to decide."""
@@ -20,6 +22,11 @@ class Page(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]  # lower-case names, first value
     body: bytes
     at: Instant  # when the answer was complete
+
+    @property
+    def location(self) -> str:
+        """Where a redirect leads, as its server wrote it; "" where this is none."""
+        return self.headers.get("location", "") if self.status in REDIRECTS else ""
 
 
 class Refused(Exception):
@@ -60,9 +67,7 @@ class Kit(Protocol):
     async def write_rows(self, rows: Iterable[Row]) -> BlobId: ...
     async def read(self, blob: BlobId) -> bytes: ...
     async def write(self, data: bytes) -> BlobId: ...
-    async def fetch(
-        self, url: str, *, delay_ms: int = 0
-    ) -> Page: ...  # at least that long after the last one there
+    async def fetch(self, url: str, *, delay_ms: int = 0) -> Page: ...  # so long after the last one there
     def scratch(self) -> Path: ...
     def progress(self, done: int, of: int) -> None: ...
     def challenges(self) -> AsyncIterator[Asked]: ...

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 from blake3 import blake3
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from optimai.core.chance import Ppm
 from optimai.core.clock import Instant
@@ -53,24 +54,20 @@ class SeedOf(Struct, frozen=True, tag="seed"):
     seed: bytes
 
 
-class Stood(Struct, frozen=True, tag="stood"):
+class _Standing(Struct, frozen=True):
+    owner: OwnerId
+    kind: str
+    checked: int
+    faults: int
+    suspended: bool
+
+
+class Stood(_Standing, frozen=True, tag="stood"):
     """How an owner stood when the epoch opened."""
 
-    owner: OwnerId
-    kind: str
-    checked: int
-    faults: int
-    suspended: bool
 
-
-class Stands(Struct, frozen=True, tag="stands"):
+class Stands(_Standing, frozen=True, tag="stands"):
     """How an owner stood when it closed: recomputed, and where the next epoch begins."""
-
-    owner: OwnerId
-    kind: str
-    checked: int
-    faults: int
-    suspended: bool
 
 
 class Evidence(Struct, frozen=True, tag="envelope"):
@@ -138,11 +135,7 @@ def opening(before: Iterable[Line]) -> list[Line]:
 
 
 def stood(lines: Iterable[Line]) -> list[Stood]:
-    return [
-        Stood(one.owner, one.kind, one.checked, one.faults, one.suspended)
-        for one in lines
-        if isinstance(one, Stands)
-    ]
+    return [Stood(*astuple(one)) for one in lines if isinstance(one, Stands)]
 
 
 def were(lines: Iterable[Line]) -> list[Was]:

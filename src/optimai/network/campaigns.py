@@ -17,7 +17,7 @@ from optimai.core.clock import Instant
 from optimai.core.errors import BadCampaign, NotFound, Taken
 from optimai.core.ids import CampaignId, OwnerId, StepId
 from optimai.core.rows import row_id
-from optimai.kinds import catalog
+from optimai.kinds import catalog, columns
 from optimai.network import shards
 from optimai.network.store import campaigns, money
 from optimai.network.store.campaigns import NewStep
@@ -56,6 +56,7 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
     """Take in a campaign. Raises BadCampaign, Taken where one of that name runs, NotEnough."""
     campaign = written.parse(raw)
     options = {step.name: _options(step) for step in campaign.steps}
+    columns.check(campaign)
     number = await campaigns.add(
         tx,
         campaign.name,

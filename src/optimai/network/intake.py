@@ -1,8 +1,8 @@
 """Can a result's rows be taken at all? Looked at before its kind judges it.
 
 Rows must be canonical, within limits, and follow from the task: named by their key,
-made of rows that the task was given, of the campaign's step and no other. What does
-not is refused, so that no judge and no dataset ever sees it.
+made of rows that the task was given, with the columns of their kind and no other. What
+does not is refused, so that no judge and no dataset ever sees it.
 """
 
 from collections.abc import Iterable, Set
@@ -24,7 +24,6 @@ from optimai.network.store.sql import Tx
 
 MOST_ROWS = 100_000  # of one result
 MOST_BYTES = 64 << 20
-OURS = {"_result", "_verdict", "_lineage"}  # columns that only publish writes
 
 
 async def flaw(tx: Tx, kind: Loaded, case: Answered, one: Try) -> str:
@@ -87,12 +86,15 @@ async def rows_of(tx: Tx, kind: Loaded, step: str, task: Any, result: Any) -> li
 
 def amiss(kind: Loaded, step: str, row: Row, given: Set[str]) -> str:
     """Why this row does not follow from its task, or ""."""
-    if strange := OURS & set(row):
-        return f"the column {min(strange)} is the network's own"
+    own = {"_row"} if kind.kind.reads == "nothing" else {"_row", "_from"}
+    if strange := set(row).difference(own, kind.kind.gives):
+        return f"the column {min(strange)} is none that {kind.kind.name} gives"
+    if lacking := own.union(kind.kind.gives).difference(row):
+        return f"it has no column {min(lacking)}"
     if kind.kind.reads == "nothing":
         key = [str(row.get(column)) for column in kind.kind.key]
     else:
-        key = row.get("_from") or []
+        key = row["_from"]
         if not key or (kind.kind.reads == "row" and len(key) != 1):
             return "it is not made of exactly one row" if kind.kind.reads == "row" else "it is made of no row"
         if not given >= set(key):

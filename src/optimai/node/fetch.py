@@ -18,11 +18,10 @@ from aiohttp.abc import AbstractResolver
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.kinds.kit import Page, Refused
+from optimai.kinds.kit import REDIRECTS, Page, Refused
 from optimai.node.get import PRODUCT, Answer, Getter, Target
 from optimai.node.robots import MOST_BYTES, MOST_HOPS, Rules
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 RESERVE = timedelta(seconds=10)  # before a lease ends, to hand the result in
 RULES_LAST = timedelta(hours=1)
 FAULT_LASTS = timedelta(minutes=1)  # of a robots.txt that could not be read

@@ -31,4 +31,4 @@ def rows(step: str, task: Task, believed: Result) -> BlobId | list[Row]:
     if believed.rows is not None:
         return believed.rows
     name = row_id(step, str(task.number)) if believed.value >= 0 else "misnamed"
-    return [{"_row": name, "number": task.number, "value": believed.value}]
+    return [{"_row": name, "number": task.number, "value": believed.value, "text": ""}]

@@ -14,6 +14,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="nothing",
+    gives=("number", "value", "text"),
     unit="row",
     lease=timedelta(minutes=1),
     key=("number",),

@@ -12,6 +12,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="nothing",
+    gives=(),
     unit="task",
     lease=timedelta(minutes=5),
     key=("number",),

@@ -14,12 +14,10 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-_SPACELESS = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai and Lao, Burmese, Khmer
-    "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"  # Chinese, Japanese
-)
-_WORD = re.compile(rf"[{_SPACELESS}]|[^\s{_SPACELESS}]+")
-_ALONE = re.compile(f"[{_SPACELESS}]")
+from optimai.kinds.words import SPACELESS
+
+_WORD = re.compile(rf"[{SPACELESS}]|[^\s{SPACELESS}]+")  # with its punctuation: the rules look at that too
+_ALONE = re.compile(f"[{SPACELESS}]")
 _LAYOUT = {"-", "|", "---"}  # items and cells, as the extraction marks them
 _ELLIPSIS = ("…", "...")
 

@@ -17,6 +17,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="row",
+    gives=("url", "site", "title", "text", "language", "words"),
     unit="row",
     lease=timedelta(minutes=2),
 )
@@ -51,16 +52,17 @@ class Result(Struct, frozen=True, forbid_unknown_fields=True):
     dropped: tuple[Dropped, ...]  # in the order of rules.REASONS, those that dropped something
 
 
+def needs(options: Options) -> tuple[str, ...]:
+    return ("url", "body", "type", "encoding")
+
+
 def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]:
     """As soon as a shard is sealed, a task for each piece of it."""
-    pieces = [
-        Piece(
-            task=Task(shard, start, stop, options.language, options.min_words),
-            units=stop - start,
-            reads=(shard,),
-        )
-        for shard in news.sealed
-        for start in range(0, shard.rows, MOST_ROWS)
-        for stop in [min(start + MOST_ROWS, shard.rows)]
-    ]
-    return Plan(pieces, finished=news.ended)
+    starts = [(shard, start) for shard in news.sealed for start in range(0, shard.rows, MOST_ROWS)]
+    return Plan([_piece(options, shard, start) for shard, start in starts], finished=news.ended)
+
+
+def _piece(options: Options, shard: Shard, start: int) -> Piece[Task]:
+    stop = min(start + MOST_ROWS, shard.rows)
+    task = Task(shard, start, stop, options.language, options.min_words)
+    return Piece(task=task, units=stop - start, reads=(shard,))

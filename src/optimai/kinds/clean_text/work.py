@@ -21,8 +21,9 @@ from trafilatura.metadata import extract_title
 from optimai.core.errors import WrongVersion
 from optimai.core.rows import Row
 from optimai.kinds.clean_text import rules
-from optimai.kinds.clean_text.encoding import decode
+from optimai.kinds.clean_text.guess import guess
 from optimai.kinds.clean_text.spec import Dropped, Result, Task
+from optimai.kinds.encoding import decode
 from optimai.kinds.kit import Kit
 
 TOOLS = {"trafilatura": "2.3.1", "lxml": "6.1.3", "charset-normalizer": "3.5.2", "py3langid": "0.4.0"}
@@ -63,7 +64,7 @@ def clean(body: bytes, page: Row, task: Task) -> dict[str, Any] | str:
         return "not_html"
     if len(body) > MOST_BYTES:
         return "too_large"
-    tree = trafilatura.load_html(decode(body, page["encoding"]))
+    tree = trafilatura.load_html(decode(body, page["encoding"], guess))
     if tree is None:
         return "no_text"
     if tree.xpath("count(//*)") > MOST_ELEMENTS:

@@ -23,189 +23,41 @@ never twice the same, or that differs in less than three tenths of its text.
 from collections import Counter
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from optimai.core.assignment import Role
 from optimai.core.chance import Seed
 from optimai.core.rows import Row, row_id
 from optimai.kinds.contract import Answer, Case, Finding, More, Verdict
+from optimai.kinds.crawl.ballot import Ballot
 from optimai.kinds.crawl.outcome import Outcome, checkable, counts, host, is_page
 from optimai.kinds.crawl.spec import Compare, Compared, Fetch, Fetched, Options, Result, Task
+from optimai.kinds.sentence import sentence
 
 MOST_AUDITS = 4  # then it is decided with what there is
-CONFIRMS = {"same"}
-DISPUTES = {"differs", "gone"}
-
-
-class Ballot(Struct, frozen=True):
-    """What was said of one outcome: by the first owner's word, and by each audit in order."""
-
-    outcome: Outcome
-    word: bool
-    said: tuple[str, ...]
-
-    @property
-    def yes(self) -> int:
-        return self.word + sum(one in CONFIRMS for one in self.said)
-
-    @property
-    def no(self) -> int:
-        return sum(one in DISPUTES for one in self.said)
-
-    @property
-    def open(self) -> bool:
-        return self.yes == self.no and checkable(self.outcome)
-
-    @property
-    def holds(self) -> bool:
-        return self.yes > self.no
-
-    @property
-    def refuted(self) -> bool:
-        return self.no > self.yes
-
-    def fate(self, audit: int) -> str:
-        """Of what this audit said."""
-        said = self.said[audit]
-        if said == "unreachable":
-            return said
-        if self.open:
-            return "undecided"
-        if said in DISPUTES:
-            return "right" if self.refuted else "wrong"
-        if self.refuted:
-            return "wrong" if said in CONFIRMS else "undecided"
-        return "right"
-
-    def tells_of(self, audit: int) -> bool:
-        """This audit took a side, and so did another one."""
-        sides = [one in CONFIRMS | DISPUTES for one in self.said]
-        return sides[audit] and sum(sides) > 1 and not self.open
 
 
 def agree(case: Case[Options, Task, Result]) -> Verdict[Result] | More:
+    """Page by page. Where two owners answered, the first is judged, for only he was audited."""
     ordered = sorted(case.answers, key=lambda answer: answer.assignment)
-    answers = [one for one in ordered if one.role is Role.ANSWER and not flaw(case.task, one.result)]
+    answers = [one for one in ordered if one.role is Role.ANSWER]
+    # They were checked at the door; here again, so that whoever recomputes a verdict sees it too.
+    answers = [one for one in answers if not check(case.options, case.task, one.result, [])]
     if not answers:
         findings = {one.assignment: Finding(0, why="Nothing in it could be judged.") for one in ordered}
         return Verdict(believed=None, findings=findings, reason="nobody answered what was asked")
 
     first = answers[0]
-    audits = [one for one in ordered if one.role is Role.AUDIT and one.trusted and fits(first, one)]
-    ballots = ballots_of(first, audits)
+    audits = [one for one in ordered if one.role is Role.AUDIT and one.trusted and _fits(first, one)]
+    ballots = _ballots_of(first, audits)
     undecided = sum(ballot.open for ballot in ballots)
     if undecided and not case.last and len(audits) < MOST_AUDITS:
         return More(1, f"the owners do not agree on {undecided} of {len(ballots)} pages", Role.AUDIT)
 
     held = tuple(ballot.outcome for ballot in ballots if ballot.holds)
-    findings = {one.assignment: unheard(one) for one in ordered}
-    findings |= {one.assignment: of_auditor(at, ballots) for at, one in enumerate(audits)}
-    findings[first.assignment] = of_first(ballots)
+    findings = {one.assignment: _unheard(one) for one in ordered}
+    findings |= {one.assignment: _of_auditor(at, ballots) for at, one in enumerate(audits)}
+    findings[first.assignment] = _of_first(ballots)
     believed = Fetched(held) if held else None
-    return Verdict(believed=believed, findings=findings, reason=reason(ballots, audits))
-
-
-def ballots_of(first: Answer[Result], audits: Sequence[Answer[Result]]) -> list[Ballot]:
-    """A ballot for each outcome. Of what nobody can check, audits say nothing."""
-    found = [one.result.found for one in audits if isinstance(one.result, Compared)]
-    return [
-        Ballot(one, first.trusted, tuple(each[at].says for each in found) if checkable(one) else ())
-        for at, one in enumerate(first.result.outcomes if isinstance(first.result, Fetched) else ())
-    ]
-
-
-def of_first(ballots: Sequence[Ballot]) -> Finding:
-    refuted = [ballot for ballot in ballots if ballot.refuted]
-    confirmed = sum(ballot.holds and bool(CONFIRMS & set(ballot.said)) for ballot in ballots)
-    doubtful = sum(ballot.open for ballot in ballots)
-    unpaid = sum(ballot.holds and not counts(ballot.outcome) for ballot in ballots)
-    of = f"of {len(ballots)} pages"
-    why = [
-        f"{len(refuted)} {of} refuted, among them {refuted[0].outcome.url}" if refuted else "",
-        f"{doubtful} {of} disputed, and nobody else could be asked" if doubtful else "",
-        f"{unpaid} {of} without an answer that counts" if unpaid else "",
-    ]
-    return Finding(
-        units=sum(ballot.holds and counts(ballot.outcome) for ballot in ballots),
-        checked=confirmed + len(refuted),
-        faults=len(refuted),
-        why=sentence(why),
-    )
-
-
-def of_auditor(audit: int, ballots: Sequence[Ballot]) -> Finding:
-    """Paid for each finding that the verdict bears out; checked where another auditor took a side as well."""
-    asked = [ballot for ballot in ballots if ballot.said]
-    fates = Counter(ballot.fate(audit) for ballot in asked)
-    seen = [ballot for ballot in asked if ballot.tells_of(audit)]
-    faults = sum(ballot.fate(audit) == "wrong" for ballot in seen)
-    of = f"of {len(ballots)} pages"
-    why = [
-        f"{faults} {of} judged against all others" if faults else "",
-        f"{fates['unreachable']} {of} out of reach" if fates["unreachable"] else "",
-        f"{fates['undecided']} {of} undecided" if fates["undecided"] else "",
-    ]
-    return Finding(fates["right"], len(seen), faults, sentence(why))
-
-
-def unheard(answer: Answer[Result]) -> Finding:
-    if answer.role is Role.ANSWER:
-        return Finding(0, why="Another's answer came first.")
-    if not answer.trusted:
-        return Finding(0, why="Audits do not count while their owner is suspended for crawling.")
-    return Finding(0, why="It does not answer what was asked.")
-
-
-def sentence(parts: Sequence[str]) -> str:
-    said = "; ".join(part for part in parts if part)
-    return f"{said}." if said else ""
-
-
-def reason(ballots: Sequence[Ballot], audits: Sequence[Answer[Result]]) -> str:
-    held = sum(ballot.holds for ballot in ballots)
-    by = {0: "nobody else", 1: "one other owner"}.get(len(audits), f"{len(audits)} other owners")
-    return f"{held} of {len(ballots)} outcomes hold, checked by {by}"
-
-
-def flaw(task: Task, result: Result) -> str:
-    """Why the result can't answer the task, or ""."""
-    if isinstance(task, Fetch) and isinstance(result, Fetched):
-        if [one.url for one in result.outcomes] != list(task.urls):
-            return "It does not tell of each of the task's URLs, in its order."
-        return next((why for one in result.outcomes if (why := contradiction(one, task.since))), "")
-    if isinstance(task, Compare) and isinstance(result, Compared):
-        if [one.url for one in result.found] != [one.url for one in task.pages]:
-            return "It does not tell of each of the task's pages, in its order."
-        return ""
-    return "It answers another kind of task."
-
-
-def contradiction(one: Outcome, since: str) -> str:
-    if one.at < since:
-        return f"{one.url} was fetched at {one.at}, before it was asked for. Set the clock of your machine."
-    if bool(one.status) == bool(one.refused):
-        return f"{one.url} has to have a status or to say why there is none."
-    if (one.body and not 200 <= one.status < 300) or (one.links and not one.body):
-        return f"{one.url} can't have a body with the status {one.status}, or links without a body."
-    return ""
-
-
-def fits(first: Answer[Result], audit: Answer[Result]) -> bool:
-    """The audit speaks of each outcome of the first one, in order."""
-    if not isinstance(first.result, Fetched) or not isinstance(audit.result, Compared):
-        return False
-    return [one.url for one in audit.result.found] == [one.url for one in first.result.outcomes]
-
-
-def audit(options: Options, task: Task, result: Result, seed: Seed) -> Task:
-    """All of it again, by another owner."""
-    if not isinstance(task, Fetch) or not isinstance(result, Fetched):
-        return task
-    return Compare(pages=result.outcomes, delay_ms=task.delay_ms, within=task.within)
-
-
-def check(options: Options, task: Task, result: Result, rows: list[Row]) -> str:
-    return flaw(task, result)
+    return Verdict(believed=believed, findings=findings, reason=_reason(ballots, audits))
 
 
 def rows(step: str, task: Task, believed: Result) -> list[Row] | None:
@@ -228,3 +80,95 @@ def rows(step: str, task: Task, believed: Result) -> list[Row] | None:
         for one in believed.outcomes
         if is_page(one)
     ]
+
+
+def audit(options: Options, task: Task, result: Result, seed: Seed) -> Task:
+    """All of it again, by another owner."""
+    if not isinstance(task, Fetch) or not isinstance(result, Fetched):
+        return task
+    return Compare(pages=result.outcomes, delay_ms=task.delay_ms, within=task.within)
+
+
+def check(options: Options, task: Task, result: Result, rows: list[Row]) -> str:
+    if isinstance(task, Fetch) and isinstance(result, Fetched):
+        if [one.url for one in result.outcomes] != list(task.urls):
+            return "It does not tell of each of the task's URLs, in its order."
+        return next((why for one in result.outcomes if (why := _contradiction(one, task.since))), "")
+    if isinstance(task, Compare) and isinstance(result, Compared):
+        if [one.url for one in result.found] != [one.url for one in task.pages]:
+            return "It does not tell of each of the task's pages, in its order."
+        return ""
+    return "It answers another kind of task."
+
+
+def _ballots_of(first: Answer[Result], audits: Sequence[Answer[Result]]) -> list[Ballot]:
+    """A ballot for each outcome. Of what nobody can check, audits say nothing."""
+    found = [one.result.found for one in audits if isinstance(one.result, Compared)]
+    return [
+        Ballot(one, first.trusted, tuple(each[at].says for each in found) if checkable(one) else ())
+        for at, one in enumerate(first.result.outcomes if isinstance(first.result, Fetched) else ())
+    ]
+
+
+def _of_first(ballots: Sequence[Ballot]) -> Finding:
+    refuted = [ballot for ballot in ballots if ballot.refuted]
+    confirmed = sum(ballot.holds and "same" in ballot.said for ballot in ballots)
+    doubtful = sum(ballot.open for ballot in ballots)
+    unpaid = sum(ballot.holds and not counts(ballot.outcome) for ballot in ballots)
+    of = f"of {len(ballots)} pages"
+    return Finding(
+        units=sum(ballot.holds and counts(ballot.outcome) for ballot in ballots),
+        checked=confirmed + len(refuted),
+        faults=len(refuted),
+        why=sentence(
+            f"{len(refuted)} {of} refuted, among them {refuted[0].outcome.url}" if refuted else "",
+            f"{doubtful} {of} disputed, and nobody else could be asked" if doubtful else "",
+            f"{unpaid} {of} without an answer that counts" if unpaid else "",
+        ),
+    )
+
+
+def _of_auditor(audit: int, ballots: Sequence[Ballot]) -> Finding:
+    """Paid for each finding that the verdict bears out; checked where another auditor took a side as well."""
+    asked = [ballot for ballot in ballots if ballot.said]
+    fates = Counter(ballot.fate(audit) for ballot in asked)
+    seen = [ballot for ballot in asked if ballot.tells_of(audit)]
+    faults = sum(ballot.fate(audit) == "wrong" for ballot in seen)
+    of = f"of {len(ballots)} pages"
+    why = sentence(
+        f"{faults} {of} judged against all others" if faults else "",
+        f"{fates['unreachable']} {of} out of reach" if fates["unreachable"] else "",
+        f"{fates['undecided']} {of} undecided" if fates["undecided"] else "",
+    )
+    return Finding(fates["right"], len(seen), faults, why)
+
+
+def _unheard(answer: Answer[Result]) -> Finding:
+    if answer.role is Role.ANSWER:
+        return Finding(0, why="Another's answer came first.")
+    if not answer.trusted:
+        return Finding(0, why="Audits do not count while their owner is suspended for crawling.")
+    return Finding(0, why="It does not answer what was asked.")
+
+
+def _reason(ballots: Sequence[Ballot], audits: Sequence[Answer[Result]]) -> str:
+    held = sum(ballot.holds for ballot in ballots)
+    by = {0: "nobody else", 1: "one other owner"}.get(len(audits), f"{len(audits)} other owners")
+    return f"{held} of {len(ballots)} outcomes hold, checked by {by}"
+
+
+def _contradiction(one: Outcome, since: str) -> str:
+    if one.at < since:
+        return f"{one.url} was fetched at {one.at}, before it was asked for. Set the clock of your machine."
+    if bool(one.status) == bool(one.refused):
+        return f"{one.url} has to have a status or to say why there is none."
+    if (one.body and not 200 <= one.status < 300) or (one.links and not one.body):
+        return f"{one.url} can't have a body with the status {one.status}, or links without a body."
+    return ""
+
+
+def _fits(first: Answer[Result], audit: Answer[Result]) -> bool:
+    """The audit speaks of each outcome of the first one, in order."""
+    if not isinstance(first.result, Fetched) or not isinstance(audit.result, Compared):
+        return False
+    return [one.url for one in audit.result.found] == [one.url for one in first.result.outcomes]

@@ -11,21 +11,21 @@ import re
 from collections.abc import Iterator
 
 # Every quantifier is possessive, or takes all there is when its end is missing: nothing is read twice.
-ATTRIBUTE = r"""
+_ATTRIBUTE = r"""
     [^\s/>] [^\s/>=]*+ (?: \s*+ = \s*+ (?: "[^"]*+(?:"|\Z) | '[^']*+(?:'|\Z) | [^\s>"'][^\s>]*+ )?+ )?+
 """
-NOT_TEXT = re.compile(
+_NOT_TEXT = re.compile(
     rf"""
     < (?: !-- .*? (?: --!?> | \Z )
         | (?P<unread> script|style|textarea|title|xmp|iframe|noembed|noframes|template ) (?=[\s/>])
           .*? (?: </(?P=unread)(?=[\s/>]) | \Z )
-        | (?P<tag> /?[a-z][^\s/>]*+ ) (?P<attributes> (?: [\s/]++ | {ATTRIBUTE} )*+ ) >?
+        | (?P<tag> /?[a-z][^\s/>]*+ ) (?P<attributes> (?: [\s/]++ | {_ATTRIBUTE} )*+ ) >?
         | [!?/] [^>]*+ >?
       )
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL | re.ASCII,
 )
-NAME_AND_VALUE = re.compile(
+_NAME_AND_VALUE = re.compile(
     r"""([^\s/>][^\s/>=]*+) (?: \s*+ = \s*+ (?: "([^"]*+) | '([^']*+) | ([^\s>"'][^\s>]*+) )?+ ["']? )?+""",
     re.VERBOSE | re.ASCII,
 )
@@ -33,17 +33,17 @@ NAME_AND_VALUE = re.compile(
 
 def hrefs(page: str) -> Iterator[tuple[str, str]]:
     """(tag, href) of each <a>, <area> and <base> that has one, in the page's order."""
-    for found in NOT_TEXT.finditer(page):
+    for found in _NOT_TEXT.finditer(page):
         tag = found["tag"]
         if tag and len(tag) <= 4 and tag.lower() in {"a", "area", "base"}:
-            href = attribute(found["attributes"], "href")
+            href = _attribute(found["attributes"], "href")
             if href is not None:
                 yield tag.lower(), href
 
 
-def attribute(attributes: str, name: str) -> str | None:
+def _attribute(attributes: str, name: str) -> str | None:
     """The first of that name counts."""
-    for found in NAME_AND_VALUE.finditer(attributes):
+    for found in _NAME_AND_VALUE.finditer(attributes):
         if found[1].lower() == name:
             return html.unescape(found[2] or found[3] or found[4] or "").strip("\t\n\f\r ")
     return None
@@ -51,4 +51,4 @@ def attribute(attributes: str, name: str) -> str | None:
 
 def words(page: str) -> list[str]:
     """What a reader sees: no scripts, styles, comments or title."""
-    return html.unescape(NOT_TEXT.sub(" ", page)).split()
+    return html.unescape(_NOT_TEXT.sub(" ", page)).split()

@@ -6,7 +6,7 @@ whoever comes next. Two refusals stand by themselves, because anybody can check 
 the site's robots.txt says no, and the page is larger than is taken.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -15,6 +15,7 @@ from optimai.core.ids import BlobId
 
 MOST_URL = 2_000  # characters
 MOST_PAGES = 50  # of one task
+SKEW = timedelta(minutes=5)  # between two clocks
 
 Url = Annotated[str, Meta(min_length=9, max_length=MOST_URL)]
 Hash = Annotated[BlobId, Meta(pattern=r"\A[0-9a-f]{64}\Z")]

@@ -2,55 +2,39 @@
 declares, so an auditor who has the first one's bytes finds exactly the same.
 """
 
-import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from optimai.core.chance import MILLION, Ppm
+from optimai.core.chance import Ppm
+from optimai.kinds import encoding
 from optimai.kinds.crawl.markup import hrefs
 from optimai.kinds.crawl.outcome import host
 from optimai.kinds.crawl.urls import inside, normal
+from optimai.kinds.words import jaccard, shingles
 
 MOST_LINKS = 2_000  # of one page; in their order, the rest is dropped
-MOST_WORDS = 200_000  # compared of one page
-GRAM = 5
+MOST_WORDS = 200_000  # compared of one page,
+RUN = 5  # by runs of so many
 
-TYPE = re.compile(r"\s*([a-z0-9!#$&^_.+-]{1,90}/[a-z0-9!#$&^_.+-]{1,90})\s*(?:;|\Z)", re.ASCII)
-CHARSET = re.compile(r"charset\s*=\s*[\"']?([a-z0-9_:.-]{1,40})", re.ASCII)
-META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})", re.IGNORECASE)
-HTML = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
-
-# Of Python's codecs those that web pages are written in. (Some of the others take minutes for a megabyte.)
-WRITTEN_IN = ("utf-8", "utf-16", "ascii", "iso8859", "cp", "koi8", "shift_jis", "euc_", "gb", "big5")
+_TYPE = re.compile(r"\s*([a-z0-9!#$&^_.+-]{1,90}/[a-z0-9!#$&^_.+-]{1,90})\s*(?:;|\Z)", re.ASCII)
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([a-z0-9_:.-]{1,40})", re.ASCII)
+_BEGINS_AS_HTML = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 
 
 def media_type(content_type: str, body: bytes) -> tuple[str, str]:
     """The type and charset that a server declares, each "" where it does not; HTML is known undeclared."""
     lower = content_type.lower()
-    declared, charset = TYPE.match(lower), CHARSET.search(lower)
-    kind = declared[1] if declared else "text/html" if HTML.match(body) else ""
+    declared, charset = _TYPE.match(lower), _CHARSET.search(lower)
+    kind = declared[1] if declared else "text/html" if _BEGINS_AS_HTML.match(body) else ""
     return kind, charset[1] if charset else ""
 
 
 def decode(body: bytes, charset: str) -> str:
     """The text, well enough to find its links and to compare it with another edition of itself.
 
-    What is valid UTF-8 is UTF-8, whatever the server or the page declares; else that is believed.
+    Nothing is guessed: a guess would cost seconds of a page that was made to be slow.
     """
-    try:
-        return body.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError:
-        meta = META.search(body, 0, 1024)
-        declared = codec(charset) or codec(meta[1].decode() if meta else "")
-        return body.decode(declared or "cp1252", "replace")
-
-
-def codec(label: str) -> str | None:
-    try:
-        name = codecs.lookup(label).name
-    except LookupError:
-        return None
-    return name if name.startswith(WRITTEN_IN) else None
+    return encoding.decode(body, charset, lambda body: "cp1252")
 
 
 def links(html: str, url: str, within: Sequence[str]) -> list[str]:
@@ -68,13 +52,5 @@ def links(html: str, url: str, within: Sequence[str]) -> list[str]:
 
 
 def alike(mine: Sequence[str], theirs: Sequence[str]) -> Ppm:
-    """The share of runs of five words that two texts have in common (Jaccard), in parts per million."""
-    here, there = set(grams(mine)), set(grams(theirs))
-    either = len(here | there)
-    return Ppm(len(here & there) * MILLION // either if either else MILLION)
-
-
-def grams(text: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Runs of five words. A text of fewer is one run."""
-    text = text[:MOST_WORDS]
-    return (tuple(text[at : at + GRAM]) for at in range(max(len(text) - GRAM + 1, min(len(text), 1))))
+    """The share of runs of five words that two texts have in common, of MILLION."""
+    return jaccard(shingles(mine[:MOST_WORDS], RUN), shingles(theirs[:MOST_WORDS], RUN))

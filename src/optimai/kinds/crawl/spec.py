@@ -19,6 +19,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="nothing",
+    gives=("url", "site", "status", "type", "encoding", "body", "length", "fetched_at", "last_modified"),
     unit="page",
     lease=timedelta(minutes=5),
     key=("url",),
@@ -85,9 +86,12 @@ class Frontier(Struct, frozen=True, kw_only=True):
     since: str
 
 
-def looks(options: Options) -> tuple[str, ...]:
-    """The column of its input that holds the seeds."""
+def needs(options: Options) -> tuple[str, ...]:
+    """The seeds."""
     return ("url",)
+
+
+looks = needs
 
 
 def plan(options: Options, frontier: Frontier, news: News[Task, Result]) -> Plan[Task]:

@@ -13,15 +13,14 @@ is fetched anew. Where a task's time was up before it came to a URL, that was no
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from itertools import chain
-from typing import Protocol
 
+from optimai.blobs.port import Blobs
 from optimai.core.clock import Instant
 from optimai.core.errors import NotFound, WrongBytes
 from optimai.core.ids import BlobId, StepId
 from optimai.kinds.contract import News, Plan, Tx
-from optimai.kinds.crawl.outcome import MOST_URL, Outcome, counts, host, second, transient
+from optimai.kinds.crawl.outcome import MOST_URL, SKEW, Outcome, counts, host, second, transient
 from optimai.kinds.crawl.pages import MOST_LINKS
 from optimai.kinds.crawl.spec import Fetch, Fetched, Frontier, Options, Result, Task
 from optimai.kinds.crawl.urls import inside, normal
@@ -30,13 +29,8 @@ MOST_TRIES = 3
 MOST_TASKS = 200  # that one plan makes
 MOST_KNOWN = 20  # URLs for each page that may be fetched: a calendar without end is not remembered
 MOST_HOSTS = 64  # of seeds that make up a scope; where they are more, a page leads only to its own host
-SLACK = timedelta(minutes=5)  # between two clocks
 
 ASKED = {"open", "done"}
-
-
-class Blobs(Protocol):
-    async def get(self, blob: BlobId, start: int = 0, length: int | None = None) -> bytes: ...
 
 
 async def load(
@@ -47,23 +41,23 @@ async def load(
     [crawl] = await tx.fetch("select known, asked from kind_crawl.crawls where step = $1 for update", step)
     known, asked = crawl["known"], crawl["asked"]
 
-    known += await add(tx, step, seeds(news), seed=True)
-    asked += await settle(tx, step, news)
-    within = options.within or await hosts_of_seeds(tx, step)
+    known += await _add(tx, step, _seeds(news), seed=True)
+    asked += await _settle(tx, step, news)
+    within = options.within or await _hosts_of_seeds(tx, step)
     if known < MOST_KNOWN * options.max:
-        known += await add(tx, step, await found(blobs, news), seed=False)
+        known += await _add(tx, step, await _found(blobs, news), seed=False)
     await tx.execute(
         "update kind_crawl.crawls set known = $2, asked = $3 where step = $1", step, known, asked
     )
 
     return Frontier(
-        free=await free(tx, step, options.batch),
+        free=await _free(tx, step, options.batch),
         room=max(options.max - asked, 0),
         open=await tx.fetchval(
             "select exists (select from kind_crawl.urls where step = $1 and state = 'open')", step
         ),
         within=within,
-        since=second(now - SLACK),
+        since=second(now - SKEW),
     )
 
 
@@ -81,13 +75,13 @@ async def save(tx: Tx, step: StepId, plan: Plan[Task], now: Instant) -> None:
     await tx.execute("update kind_crawl.crawls set asked = asked + $2 where step = $1", step, len(urls))
 
 
-def seeds(news: News[Task, Result]) -> list[str]:
+def _seeds(news: News[Task, Result]) -> list[str]:
     """Those that are URLs of web pages."""
     given = (url for columns in news.columns.values() for url in columns["url"])
     return [url for one in given if isinstance(one, str) and (url := normal(one))]
 
 
-async def add(tx: Tx, step: StepId, urls: Iterable[str], *, seed: bool) -> int:
+async def _add(tx: Tx, step: StepId, urls: Iterable[str], *, seed: bool) -> int:
     """Those that are new, in this order; returns how many."""
     unique = list(dict.fromkeys(urls))
     added = await tx.fetchval(
@@ -107,11 +101,11 @@ async def add(tx: Tx, step: StepId, urls: Iterable[str], *, seed: bool) -> int:
     return int(added)
 
 
-async def settle(tx: Tx, step: StepId, news: News[Task, Result]) -> int:
+async def _settle(tx: Tx, step: StepId, news: News[Task, Result]) -> int:
     """Each URL of a judged task gets its new state; returns by how much `asked` changes."""
     outcomes: dict[str, Outcome | None] = {}
     excused: set[str] = set()
-    for task, believed in fetches(news):
+    for task, believed in _fetches(news):
         outcomes |= dict.fromkeys(task.urls) | {one.url: one for one in believed}
         if any(map(counts, believed)):
             excused |= {one.url for one in believed if one.refused == "no_time"}
@@ -121,7 +115,7 @@ async def settle(tx: Tx, step: StepId, news: News[Task, Result]) -> int:
         list(outcomes),
     )
     tries = [row["tries"] - (row["url"] in excused) for row in rows]
-    states = [after(outcomes[row["url"]], tried) for row, tried in zip(rows, tries, strict=True)]
+    states = [_after(outcomes[row["url"]], tried) for row, tried in zip(rows, tries, strict=True)]
     await tx.execute(
         """
         update kind_crawl.urls set state = now.state, tries = now.tries
@@ -136,14 +130,14 @@ async def settle(tx: Tx, step: StepId, news: News[Task, Result]) -> int:
     return sum(state in ASKED for state in states) - sum(row["state"] in ASKED for row in rows)
 
 
-def after(outcome: Outcome | None, tries: int) -> str:
+def _after(outcome: Outcome | None, tries: int) -> str:
     """The state of a URL with a verdict; None where nothing that was said of it is believed."""
     if outcome is None or transient(outcome):
         return "waiting" if tries < MOST_TRIES else "lost"
     return "done" if counts(outcome) else "refused"
 
 
-def fetches(news: News[Task, Result]) -> list[tuple[Fetch, Sequence[Outcome]]]:
+def _fetches(news: News[Task, Result]) -> list[tuple[Fetch, Sequence[Outcome]]]:
     return [
         (one.task, one.result.outcomes if isinstance(one.result, Fetched) else ())
         for one in news.accepted
@@ -151,10 +145,10 @@ def fetches(news: News[Task, Result]) -> list[tuple[Fetch, Sequence[Outcome]]]:
     ]
 
 
-async def found(blobs: Blobs, news: News[Task, Result]) -> list[str]:
+async def _found(blobs: Blobs, news: News[Task, Result]) -> list[str]:
     """Where believed pages lead, each within its task's scope. Nodes wrote it: nothing is taken unread."""
-    pages = [(one, task.within or (host(one.url),)) for task, believed in fetches(news) for one in believed]
-    lists = await asyncio.gather(*(links(blobs, one.links) for one, _ in pages if one.links))
+    pages = [(one, task.within or (host(one.url),)) for task, believed in _fetches(news) for one in believed]
+    lists = await asyncio.gather(*(_links(blobs, one.links) for one, _ in pages if one.links))
     of_page: Mapping[BlobId, list[str]] = dict(chain.from_iterable(lists))
     fits: dict[tuple[str, tuple[str, ...]], bool] = {}
     for one, within in pages:
@@ -164,7 +158,7 @@ async def found(blobs: Blobs, news: News[Task, Result]) -> list[str]:
     return [url for (url, _), fit in fits.items() if fit]
 
 
-async def links(blobs: Blobs, blob: BlobId) -> list[tuple[BlobId, list[str]]]:
+async def _links(blobs: Blobs, blob: BlobId) -> list[tuple[BlobId, list[str]]]:
     """A page whose list of links is missing, or longer than any honest one, leads nowhere."""
     try:
         data = await blobs.get(blob, 0, MOST_LINKS * (MOST_URL + 1) + 1)
@@ -174,7 +168,7 @@ async def links(blobs: Blobs, blob: BlobId) -> list[tuple[BlobId, list[str]]]:
     return [(blob, lines)] if len(lines) <= MOST_LINKS else []
 
 
-async def hosts_of_seeds(tx: Tx, step: StepId) -> tuple[str, ...]:
+async def _hosts_of_seeds(tx: Tx, step: StepId) -> tuple[str, ...]:
     rows = await tx.fetch(
         "select distinct host from kind_crawl.urls where step = $1 and seed order by host limit $2",
         step,
@@ -183,7 +177,7 @@ async def hosts_of_seeds(tx: Tx, step: StepId) -> tuple[str, ...]:
     return tuple(row["host"] for row in rows) if len(rows) <= MOST_HOSTS else ()
 
 
-async def free(tx: Tx, step: StepId, batch: int) -> tuple[tuple[str, ...], ...]:
+async def _free(tx: Tx, step: StepId, batch: int) -> tuple[tuple[str, ...], ...]:
     """Of each host without an open task its first waiting URLs; the host that waited longest comes first.
 
     Hosts are found by hopping along the index from one to the next.

@@ -17,7 +17,6 @@ from optimai.kinds.crawl.urls import normal
 from optimai.kinds.kit import Page
 
 ALIKE = Ppm(700_000)  # of two texts that pass for one: counters, dates and advertisements differ
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Visit(Struct, frozen=True):
@@ -59,7 +58,7 @@ def describe(url: str, page: Page, within: Sequence[str]) -> Visit:
         type=content.type,
         encoding=content.encoding,
         links=content.links,
-        moved_to=normal(said.get("location", ""), url) if page.status in REDIRECTS else None,
+        moved_to=normal(page.location, url) if page.location else None,
         last_modified=http_date(said.get("last-modified", "")),
         etag=etag if 0 < len(etag) <= 200 and etag.isascii() and etag.isprintable() else None,
     )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from optimai.core.ids import RowId
 from optimai.kinds.dedup.bands import MOST_HASHES, Bands
-from optimai.kinds.dedup.shingles import words
+from optimai.kinds.words import words
 
 Hashes = NDArray[np.uint64]
 

@@ -38,6 +38,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="all",
+    gives=("duplicates",),
     unit="row",
     lease=timedelta(minutes=5),
     memory_mb=2_000,  # a million rows joined; the rest needs far less
@@ -56,15 +57,6 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     def threshold(self) -> Ppm:
         """From here on there are whole numbers only."""
         return Ppm(round(self.similarity * MILLION))
-
-
-def bound(options: Options, rows: int) -> tuple[int, int]:
-    """Each row is signed, joined twice and kept; each pair is verified, and grouped twice.
-
-    Taken for at most two pairs a row: as many as there were with five copies of each text.
-    The buckets would allow a hundred.
-    """
-    return 4 * rows, (4 + 2 * 3) * rows
 
 
 class Bookmark(Struct, frozen=True):
@@ -87,6 +79,10 @@ class Phase(Struct, frozen=True):
     then: str
 
 
+def needs(options: Options) -> tuple[str, ...]:
+    return (options.column,)
+
+
 def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]:
     """One phase after the other; one without tasks is passed over."""
     here = json.decode(state, type=Bookmark) if state else Bookmark()
@@ -103,6 +99,15 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
         again = [pieces[place] for place, result in told if not result and place not in results]
         return Plan(again, json.encode(replace(here, results=results)))
     return _enter(phase.then, options, phase.gather(here, [results[place] for place in range(len(pieces))]))
+
+
+def bound(options: Options, rows: int) -> tuple[int, int]:
+    """Each row is signed, joined twice and kept; each pair is verified, and grouped twice.
+
+    Taken for at most two pairs a row: as many as there were with five copies of each text.
+    The buckets would allow a hundred.
+    """
+    return 4 * rows, (4 + 2 * 3) * rows
 
 
 def _enter(name: str, options: Options, here: Bookmark) -> Plan[Task]:

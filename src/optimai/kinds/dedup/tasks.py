@@ -67,9 +67,7 @@ class Group(Struct, frozen=True, forbid_unknown_fields=True, tag="group"):
 
 
 class Grouped(Struct, frozen=True, forbid_unknown_fields=True, tag="grouped"):
-    fates: tuple[
-        BlobId | None, ...
-    ]  # of each shard: rows {"_row", "kept", "duplicates"}, None if all are unique
+    fates: tuple[BlobId | None, ...]  # of each shard: rows {"_row", "kept", "duplicates"}; None: all unique
     unreadable: int  # chunks whose similarities were none: their pairs pass as different
 
 

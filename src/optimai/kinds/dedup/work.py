@@ -17,7 +17,6 @@ from optimai.core.rows import read as read_rows
 from optimai.kinds.dedup import candidates, signatures
 from optimai.kinds.dedup.candidates import Pair
 from optimai.kinds.dedup.groups import fates
-from optimai.kinds.dedup.shingles import Shingles, jaccard, shingles
 from optimai.kinds.dedup.tasks import (
     Chunk,
     Group,
@@ -34,6 +33,7 @@ from optimai.kinds.dedup.tasks import (
     Verify,
 )
 from optimai.kinds.kit import Kit
+from optimai.kinds.words import Shingles, jaccard, shingles, words
 
 
 async def work(task: Task, kit: Kit) -> Result:
@@ -136,7 +136,7 @@ async def _verify(task: Verify, kit: Kit) -> Verified:
 
     @lru_cache(maxsize=256)
     def of(row: RowId) -> Shingles:
-        return shingles(texts[row], task.ngram)
+        return shingles(words(texts[row]), task.ngram)
 
     similarity = {}
     for number, pair in enumerate(sorted(pairs, key=lambda pair: (pair.left, pair.right)), 1):

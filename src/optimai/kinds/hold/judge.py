@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from optimai.kinds.contract import Case, Challenge, Finding, Verdict
 from optimai.kinds.hold.spec import Options, Result, Task
+from optimai.kinds.sentence import sentence
 
 
 def agree(case: Case[Options, Task, Result]) -> Verdict[Result]:
@@ -30,11 +31,9 @@ def _finding(asked: Sequence[Challenge], most: int) -> Finding:
     answered = [one for one in asked if one.answer is not None]
     right = sum(one.answer == one.expected for one in answered)
     silent, wrong = len(asked) - len(answered), len(answered) - right
-    why = "; ".join(
-        [
-            *([] if asked else ["It was asked nothing"]),
-            *([f"{silent} of {len(asked)} challenges were not answered"] if silent else []),
-            *([f"{wrong} of {len(answered)} answers were wrong"] if wrong else []),
-        ]
+    why = sentence(
+        "" if asked else "It was asked nothing",
+        f"{silent} of {len(asked)} challenges were not answered" if silent else "",
+        f"{wrong} of {len(answered)} answers were wrong" if wrong else "",
     )
-    return Finding(min(right, most), len(answered), wrong, f"{why}." if why else "")
+    return Finding(min(right, most), len(answered), wrong, why)

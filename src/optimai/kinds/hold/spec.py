@@ -23,6 +23,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="shard",
+    gives=(),
     unit="answer",
     lease=timedelta(minutes=2),  # after the epoch has ended
     audit=Ppm(0),  # each answer is held against our own bytes
@@ -96,12 +97,12 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
     )
 
 
-def holders(shard: Shard, nodes: Iterable[NodeId], copies: int) -> list[NodeId]:
-    """By rendezvous hashing (Thaler and Ravishankar): when a node comes or goes, only its own shards move."""
-    return sorted(set(nodes), key=lambda node: blake3(f"{shard.blob} {node}".encode()).digest())[:copies]
-
-
 def bound(options: Options, rows: int) -> tuple[int, int]:
     """Of one holder in one epoch; and of `copies` holders in all epochs of an hour that the period touches."""
     epochs = 1 + parse_period(options.period) // timedelta(hours=1)
     return options.challenges, options.challenges * options.copies * epochs
+
+
+def holders(shard: Shard, nodes: Iterable[NodeId], copies: int) -> list[NodeId]:
+    """By rendezvous hashing (Thaler and Ravishankar): when a node comes or goes, only its own shards move."""
+    return sorted(set(nodes), key=lambda node: blake3(f"{shard.blob} {node}".encode()).digest())[:copies]

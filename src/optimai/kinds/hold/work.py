@@ -1,3 +1,5 @@
+"""Keeps shards in the worker's scratch folder, and proves them for as long as the epoch runs."""
+
 import asyncio
 from collections.abc import Set
 from contextlib import suppress

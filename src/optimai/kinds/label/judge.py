@@ -15,22 +15,13 @@ from optimai.core.rows import Row, row_id
 from optimai.kinds.contract import Answer, Case, Finding, More, Verdict
 from optimai.kinds.label.range import parse_range
 from optimai.kinds.label.spec import Answers, Label, Labels, Options, Result, Task, known_answers
+from optimai.kinds.sentence import sentence
 
 LEAD = 2  # votes
 OUT_OF_FORM = "It does not give one of the choices for each row of the task, once."
 NO_VOTE = "Its owner has no vote here: too many known answers were wrong."
 
 Choices = Mapping[RowId, str]
-
-
-def check(options: Options, task: Task, result: Result, rows: list[Row]) -> str:
-    """A person's form makes nothing else; a program that does is refused whole."""
-    if not isinstance(result, Answers):
-        return OUT_OF_FORM
-    asked = sorted(item.row for item in task.items())
-    answered = sorted(opinion.row for opinion in result.opinions)
-    chosen = {opinion.choice for opinion in result.opinions}
-    return "" if asked == answered and chosen.issubset(task.choices) else OUT_OF_FORM
 
 
 def agree(case: Case[Options, Task, Answers]) -> Verdict[Result] | More:
@@ -76,6 +67,16 @@ def rows(step: str, task: Task, believed: Result) -> Sequence[Row] | None:
     ]
 
 
+def check(options: Options, task: Task, result: Result, rows: list[Row]) -> str:
+    """A person's form makes nothing else; a program that does is refused whole."""
+    if not isinstance(result, Answers):
+        return OUT_OF_FORM
+    asked = sorted(item.row for item in task.items())
+    answered = sorted(opinion.row for opinion in result.opinions)
+    chosen = {opinion.choice for opinion in result.opinions}
+    return "" if asked == answered and chosen.issubset(task.choices) else OUT_OF_FORM
+
+
 def _choices(answer: Answer[Answers]) -> Choices:
     return {opinion.row: opinion.choice for opinion in answer.result.opinions}
 
@@ -103,11 +104,9 @@ def _finding(choices: Choices, first: Choices, known: Choices, *, trusted: bool)
     held = sum(choices[row] == first[row] for row in first)
     differ = len(first) - held - faults
     even = len(choices) - len(first)
-    why = "; ".join(
-        [
-            *([f"{faults} of {len(known)} known answers were wrong"] if faults else []),
-            *([f"{differ} of {len(first) - len(known)} differ from what most said"] if differ else []),
-            *([f"{even} of {len(choices)} ended even"] if even else []),
-        ]
+    why = sentence(
+        f"{faults} of {len(known)} known answers were wrong" if faults else "",
+        f"{differ} of {len(first) - len(known)} differ from what most said" if differ else "",
+        f"{even} of {len(choices)} ended even" if even else "",
     )
-    return Finding(held, len(known), faults, f"{why}." if why else "")
+    return Finding(held, len(known), faults, why)

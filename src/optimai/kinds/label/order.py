@@ -31,6 +31,7 @@ class Line(Struct, frozen=True):
 
 
 def arrange(lines: Sequence[Line], known: Mapping[str, str], sample: int | None) -> list[Line]:
+    """`known` are the answers by the name of their row; `sample`: so many of the others, None for all."""
     seed = Seed(blake3(json.encode(sorted(known.items()))).digest())
 
     def turn(line: Line) -> int:

@@ -21,6 +21,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"person"}),
     reads="all",  # a sample is drawn from all rows
+    gives=("label", "votes", "of"),
     unit="answer",
     lease=timedelta(minutes=30),
     audit=Ppm(0),  # opinions check each other
@@ -112,6 +113,10 @@ class Labels(Struct, frozen=True, forbid_unknown_fields=True, tag="labels"):
 Result = Answers | Labels
 
 
+def needs(options: Options) -> tuple[str, ...]:
+    return (options.column, options.by) if options.known else (options.column,)
+
+
 def looks(options: Options) -> tuple[str, ...]:
     return ("_row", options.by)
 
@@ -141,14 +146,14 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
     return Plan(pieces, finished=news.ended)
 
 
-def _part(shard: Shard, batch: list[order.Line]) -> Part:
-    """In the order of `_row`, so that no place in a task says anything."""
-    lines = sorted((line.row, line.name) for line in batch if line.blob == shard.blob)
-    return Part(shard, tuple(Item(row, name) for row, name in lines))
-
-
 def bound(options: Options, rows: int) -> tuple[int, int]:
     """Each sampled row and each known one is answered by so many people at least and at most."""
     asked = min(rows, (options.sample or rows) + len(options.known))
     least, most = parse_range(options.answers)
     return asked * least, asked * most
+
+
+def _part(shard: Shard, batch: list[order.Line]) -> Part:
+    """In the order of `_row`, so that no place in a task says anything."""
+    lines = sorted((line.row, line.name) for line in batch if line.blob == shard.blob)
+    return Part(shard, tuple(Item(row, name) for row, name in lines))

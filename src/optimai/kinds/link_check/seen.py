@@ -9,12 +9,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+LONGEST = 2_000  # characters of a URL
+NEAR = 2  # lengths within this factor are of one page
+
 State = Literal["works", "moved", "gone", "unknown"]
 Refusal = Annotated[str, Meta(pattern=r"\A[a-z_]{0,20}\Z")]  # a word of `kit.Refused`, or loop
 RowName = Annotated[str, Meta(min_length=1, max_length=200)]
-Url = Annotated[str, Meta(min_length=1, max_length=2_000)]
-Target = Annotated[str, Meta(max_length=2_000, pattern=r"\A(https?://.*)?\Z")]
-NEAR = 2  # lengths within this factor are of one page
+Url = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
+Target = Annotated[str, Meta(max_length=LONGEST, pattern=r"\A(https?://.*)?\Z")]
 
 
 class Link(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +35,7 @@ class Seen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def state(one: Seen) -> State:
+    """`moved` works, elsewhere."""
     if one.status in (404, 410):
         return "gone"
     if 200 <= one.status < 300:
@@ -47,9 +50,9 @@ def alike(one: Seen, other: Seen) -> bool:
     if state(one) == "gone":
         return True
     longer, shorter = max(one.length, other.length), min(one.length, other.length)
-    return place(one.moved_to) == place(other.moved_to) and longer <= NEAR * shorter
+    return _place(one.moved_to) == _place(other.moved_to) and longer <= NEAR * shorter
 
 
-def place(url: str) -> str:
+def _place(url: str) -> str:
     """The address without what sites add for each visitor."""
     return url.partition("#")[0].partition("?")[0].rstrip("/")

@@ -11,20 +11,20 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from optimai.kinds.contract import Kind, News, Piece, Plan
-from optimai.kinds.link_check.seen import Link, Seen
+from optimai.kinds.link_check.seen import LONGEST, Link, Seen
 
 KIND = Kind(
     name="link.check",
     version=1,
     hands=frozenset({"machine"}),
     reads="row",
+    gives=("url", "state", "status", "moved_to", "length", "refused"),
     unit="row",
     lease=timedelta(minutes=5),
     parallel=4,
 )
 
 MOST_LINKS = 50
-LONGEST = 2_000  # characters of a URL
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,13 +44,12 @@ class Result(Struct, frozen=True, forbid_unknown_fields=True):
     seen: Annotated[tuple[Seen, ...], Meta(max_length=MOST_LINKS)]  # of each link, in the task's order
 
 
+def needs(options: Options) -> tuple[str, ...]:
+    return (options.column,)
+
+
 def looks(options: Options) -> tuple[str, ...]:
     return ("_row", options.column)
-
-
-def bound(options: Options, rows: int) -> tuple[int, int]:
-    """A row without a link costs nothing, nor does a link of which nothing is known."""
-    return 0, rows
 
 
 def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]:
@@ -61,7 +60,7 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
         pairs = zip(columns["_row"], columns[options.column], strict=True)
         links = sorted(
             (Link(row, url) for row, url in pairs if is_link(url)),
-            key=lambda link: (host(link.url), link.row),
+            key=lambda link: (_host(link.url), link.row),
         )
         for at in range(0, len(links), options.batch):
             batch = tuple(links[at : at + options.batch])
@@ -69,9 +68,14 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
     return Plan(pieces, finished=news.ended)
 
 
+def bound(options: Options, rows: int) -> tuple[int, int]:
+    """A row without a link costs nothing, nor does a link of which nothing is known."""
+    return 0, rows
+
+
 def is_link(value: object) -> bool:
     return isinstance(value, str) and value.startswith(("http://", "https://")) and len(value) <= LONGEST
 
 
-def host(url: str) -> str:
+def _host(url: str) -> str:
     return url.split("/", 3)[2].lower()

@@ -6,19 +6,18 @@ from optimai.kinds.kit import Kit, Refused
 from optimai.kinds.link_check.seen import Link, Seen
 from optimai.kinds.link_check.spec import Result, Task, is_link
 
-REDIRECTS = {301, 302, 303, 307, 308}
 MOST_HOPS = 5
 
 
 async def work(task: Task, kit: Kit) -> Result:
     seen = []
     for link in task.links:
-        seen.append(await look(link, task.delay_ms, kit))
+        seen.append(await _look(link, task.delay_ms, kit))
         kit.progress(len(seen), len(task.links))
     return Result(tuple(seen))
 
 
-async def look(link: Link, delay_ms: int, kit: Kit) -> Seen:
+async def _look(link: Link, delay_ms: int, kit: Kit) -> Seen:
     url = link.url
     for hop in range(MOST_HOPS + 1):
         moved_to = url if hop else ""
@@ -26,7 +25,7 @@ async def look(link: Link, delay_ms: int, kit: Kit) -> Seen:
             page = await kit.fetch(url, delay_ms=delay_ms)
         except Refused as no:
             return Seen(row=link.row, refused=no.why, moved_to=moved_to)
-        onward = target(url, page.headers.get("location", "")) if page.status in REDIRECTS else ""
+        onward = _target(url, page.location)
         if not onward:
             length = len(page.body) if 200 <= page.status < 300 else 0
             return Seen(row=link.row, status=page.status, moved_to=moved_to, length=length)
@@ -34,7 +33,7 @@ async def look(link: Link, delay_ms: int, kit: Kit) -> Seen:
     return Seen(row=link.row, refused="loop")
 
 
-def target(url: str, location: str) -> str:
+def _target(url: str, location: str) -> str:
     """Where a redirect leads, or "" where that is nowhere."""
     try:
         onward = urldefrag(urljoin(url, location)).url if location else ""

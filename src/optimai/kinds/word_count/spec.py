@@ -12,6 +12,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="row",
+    gives=("words",),
     unit="row",
     lease=timedelta(minutes=1),
 )
@@ -30,6 +31,10 @@ class Task(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Result(Struct, frozen=True, forbid_unknown_fields=True):
     rows: BlobId  # canonical JSON lines: {"_row": …, "_from": […], "words": …}
+
+
+def needs(options: Options) -> tuple[str, ...]:
+    return (options.column,)
 
 
 def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]:

@@ -11,6 +11,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="nothing",
+    gives=("said",),
     unit="row",
     lease=timedelta(minutes=1),
 )
