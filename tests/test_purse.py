@@ -53,7 +53,7 @@ class History:
             _,
         ):  # the first units of all have been looked at, long ago
             for player in self.players:
-                await tx.execute("insert into standing values ($1, 'trial', 20, 0, null)", player.node.owner)
+                XX
 
     async def step(self) -> None:
         happens = [self.exchange, self.decline, self.stage, self.judge, self.later]
@@ -235,4 +235,27 @@ async def test_money_is_not_free_before_its_time_nor_while_its_task_is_judged_ag
     assert await road.stage("release") == 0
     async with road.database.begin() as (tx, _):
         await tx.execute("update task set state = 'closed', again = false")
+    assert await road.stage("release") == 1
+
+
+async def test_a_newcomers_pay_waits_until_all_that_was_handed_in_by_then_is_judged(road: Road):
+    await road.begin(step={"tasks": 3, "validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    await road.answer(ann)
+    await road.stage("judge", "settle")
+    await road.answer(ann)
+    road.later(11 * MINUTE)
+    assert await road.stage("release") == 0
+    async with road.database.begin() as (tx, _):
+        await tx.execute("update standing set checked = 20 where owner = $1", ann.owner)
+    assert await road.stage("release") == 1
+
+
+async def test_what_is_handed_in_after_a_newcomers_pay_was_due_does_not_hold_it_up(road: Road):
+    await road.begin(step={"tasks": 3, "validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    await road.answer(ann)
+    await road.stage("judge", "settle")
+    road.later(11 * MINUTE)
+    await road.answer(ann)
     assert await road.stage("release") == 1

@@ -37,7 +37,7 @@ STAGES = (
     Stage("plan", plan.run, _SECOND, 20, ("seal",)),
     Stage("challenge", challenge.run, _SECOND, 500, alone=True),
     Stage("judge", judge.run, _SELDOM, 200, ("settle", "plan", "publish", "seal"), alone=True),
-    Stage("settle", settle.run, _SELDOM, 500, ("epoch", "end")),
+    Stage("settle", settle.run, _SELDOM, 500, ("epoch", "release", "end")),
     Stage("release", settle.release, _SECOND, 500, ("end",)),
     Stage("publish", publish.run, _SECOND, 10, ("plan", "seal", "dataset")),
     Stage("seal", publish.seal, _SELDOM, 10, ("plan", "dataset", "end")),

@@ -12,6 +12,7 @@ from optimai.core.errors import NotEnough
 from optimai.core.ids import AssignmentId, CampaignId, OwnerId
 from optimai.core.ledger import Account, Transfer
 from optimai.core.money import Nano, opi
+from optimai.core.standing import PROBATION
 from optimai.network.store.sql import Record, Tx
 
 
@@ -99,7 +100,8 @@ async def lock_of(
 async def due(tx: Tx, now: Instant, limit: int) -> list[tuple[Earning, CampaignId]]:
     """Pending earnings whose time to appeal is over and whose task is not being judged again.
 
-    A task that was parked then keeps the verdict that it had.
+    A task that was parked then keeps the verdict that it had. A newcomer's pay also waits until all
+    that he had handed in by that time is judged: he may yet be found a liar.
     """
     rows = await tx.fetch(
         """
@@ -107,10 +109,20 @@ async def due(tx: Tx, now: Instant, limit: int) -> list[tuple[Earning, CampaignI
           join assignment on assignment.id = earning.assignment
           join task on task.id = assignment.task
          where earning.state = 'pending' and earning.release_at <= $1 and task.state <> 'open'
+           and (exists (select from standing
+                         where standing.owner = earning.owner and checked >= $3
+                           and standing.kind = split_part(task.kind, '+', 1))
+                or not exists (
+                    select from node
+                      join assignment as other on other.node = node.id and other.state = 'returned'
+                      join task as its on its.id = other.task and its.state = 'open'
+                     where node.owner = earning.owner and other.returned <= earning.release_at
+                       and split_part(its.kind, '+', 1) = split_part(task.kind, '+', 1)))
          order by earning.release_at limit $2 for update of earning skip locked
         """,
         now,
         limit,
+        PROBATION,
     )
     return [(_earning(row), row["campaign"]) for row in rows]
 
