@@ -56,11 +56,11 @@ class Answered(Struct, frozen=True, kw_only=True):
     reads: tuple[Shard, ...]
     units: int
     over: bool  # its campaign's time is over: decide with what there is
-    always: bool
-    rate: Ppm
-    draw: Draw | None
-    audit: bytes | None
-    places: int
+    always: bool  # audited, whatever chance says
+    rate: Ppm  # of audits by chance
+    draw: Draw | None  # None: it was not decided yet whether to audit
+    audit: bytes | None  # what auditors are asked
+    places: int  # that stand open
     believed: bytes | None  # by the verdict that stands, if there is one
     tries: tuple[Try, ...]
 

@@ -13,6 +13,8 @@ from optimai.network.store.sql import Tx
 
 
 class Ripe(Struct, frozen=True):
+    """A step in which enough waits for a shard."""
+
     id: StepId
     campaign: CampaignId
     path: str
@@ -27,10 +29,11 @@ class Believed(Struct, frozen=True):
     reads: tuple[Shard, ...]
     believed: bytes
     result: ResultId | None
-    stands: int
+    stands: int  # the verdict that believes it
 
 
 async def lock_ripe(tx: Tx, now: Instant, rows: int, after: timedelta, limit: int) -> list[Ripe]:
+    """Steps in which `rows` units wait, or one has waited `after`, or nothing more will come."""
     found = await tx.fetch(
         """
         select step.id, step.campaign, step.path, step.kind from step
@@ -145,6 +148,7 @@ async def overturned(tx: Tx, campaign: CampaignId) -> frozenset[int]:
 
 
 async def seal(tx: Tx, step: StepId, campaign: CampaignId, shards: Sequence[Shard], now: Instant) -> None:
+    """The step ends; `shards` are what it gives to whoever reads all of it."""
     await tx.execute(
         "update step set state = 'sealed', sealed = $2, version = $3 where id = $1",
         step,

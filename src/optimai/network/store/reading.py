@@ -2,6 +2,8 @@
 
 from optimai.core.clock import Instant
 from optimai.core.ids import EarningId, OwnerId
+from optimai.core.ledger import Account
+from optimai.core.money import Nano
 from optimai.network.store.nodes import ALIVE
 from optimai.network.store.sql import Record, Tx
 
@@ -96,6 +98,12 @@ async def version(tx: Tx, name: str, number: int) -> Record | None:
         """,
         name,
         number,
+    )
+
+
+async def balance(tx: Tx, account: Account) -> Nano:
+    return Nano(
+        await tx.fetchval("select coalesce(sum(balance), 0)::bigint from account where name = $1", account)
     )
 
 
