@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.core.ids import CampaignId, ResultId, StepId, TaskId
+from optimai.core.ids import CampaignId, ResultId, StepId
 from optimai.kinds.contract import Shard
 from optimai.network.store.sql import Tx
 
@@ -24,7 +24,6 @@ class Ripe(Struct, frozen=True):
 class Believed(Struct, frozen=True):
     """A task whose rows are to be published."""
 
-    id: TaskId
     body: bytes
     reads: tuple[Shard, ...]
     believed: bytes
@@ -62,7 +61,7 @@ async def take_believed(tx: Tx, step: StepId, units: int, tasks: int) -> list[Be
         taken as (
              update task set published = true from waiting
               where task.id = waiting.id and waiting.before < $2
-             returning task.id, task.body, task.reads, task.stands)
+             returning task.body, task.reads, task.stands)
         select taken.*, verdict.believed, verdict.result from taken join verdict on verdict.id = taken.stands
          order by taken.stands
         """,
@@ -72,7 +71,6 @@ async def take_believed(tx: Tx, step: StepId, units: int, tasks: int) -> list[Be
     )
     return [
         Believed(
-            row["id"],
             row["body"],
             msgspec.json.decode(row["reads"], type=tuple[Shard, ...]),
             row["believed"],

@@ -92,7 +92,7 @@ async def version(tx: Tx, name: str, number: int) -> Record | None:
     """Number 0 is the newest."""
     return await tx.fetchrow(
         """
-        select version.name, number, campaign, manifest, rows, at,
+        select number, campaign, manifest,
                (select max(number) from version as newest where newest.name = version.name) as newest
           from version where version.name = $1 and ($2 = 0 or number = $2) order by number desc limit 1
         """,
