@@ -35,7 +35,7 @@ from optimai.network.store import tokens
 from optimai.network.store.sql import Database, Tx
 from optimai.wire import envelope
 from optimai.wire.exchange import ENROL, EXCHANGE, NETWORK, Network, ask_hash
-from tests.road import MINUTE, Node, Road, campaign, done
+from tests.road import MINUTE, REQUESTER, Node, Road, campaign, done
 
 pytestmark = pytest.mark.usefixtures("trial")
 
@@ -387,6 +387,15 @@ async def test_a_deposit_is_made_once_for_each_reference(api: Api):
 
 
 # Anything
+
+
+async def test_who_looks_at_an_account_waits_for_nobody_who_moves_its_money(api: Api):
+    await api.road.deposit(7 * OPI)
+    token = await make_token(api.road.database, REQUESTER, "mine", ("campaign",))
+    async with api.road.database.begin() as (tx, _):
+        await tx.execute("update account set balance = balance - 1 where name = $1", f"available:{REQUESTER}")
+        status, body, _ = await asyncio.wait_for(api.ask("GET", "/v1/account", token=token), 20)
+    assert (status, json.loads(body)["available_nopi"]) == (200, 7 * OPI)
 
 
 async def test_a_campaigns_status_is_of_one_moment_whatever_is_written_meanwhile(

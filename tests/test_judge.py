@@ -15,7 +15,7 @@ from optimai.core.version import Version
 from optimai.kinds.contract import Shard
 from optimai.kinds.ruling import Record
 from optimai.network import shards
-from optimai.network.store import judging
+from optimai.network.store import standings
 from optimai.network.store.sql import Database
 from optimai.wire import envelope
 from optimai.wire.exchange import Done
@@ -252,12 +252,12 @@ async def test_unpaid_work_of_a_liar_is_judged_again_until_its_time_to_appeal_is
     await road.exchange(dan, *(done(offer, 666) for offer in await road.offered(dan, room=2)))
     await road.stage("judge")
     async with road.database.begin() as (tx, now):
-        assert await judging.suspend(tx, dan.owner, "trial", now) == 2
+        assert await standings.suspend(tx, dan.owner, "trial", now) == 2
     road.later(11 * MINUTE)
     await road.stage("judge")
     async with road.database.begin() as (tx, now):
         await tx.execute("update task set state = 'closed'")
-        assert await judging.suspend(tx, dan.owner, "trial", now) == 0
+        assert await standings.suspend(tx, dan.owner, "trial", now) == 0
 
 
 # Broken judges

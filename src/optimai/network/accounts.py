@@ -6,7 +6,7 @@ from optimai.core.errors import WrongNetwork
 from optimai.core.ids import OwnerId, fingerprint
 from optimai.core.ledger import OUTSIDE, Transfer
 from optimai.core.money import Nano
-from optimai.network.store import money
+from optimai.network.store import money, reading
 from optimai.network.store.sql import Database, Tx
 from optimai.wire import envelope
 from optimai.wire.withdrawal import WITHDRAWAL, read_withdrawal
@@ -44,5 +44,5 @@ async def withdraw_signed(database: Database, data: bytes) -> tuple[OwnerId, Nan
 
 
 async def balance(tx: Tx, owner: OwnerId) -> Nano:
-    account = ledger.available(owner)
-    return (await money.balances(tx, [account]))[account]
+    """What is available to an owner. Nobody waits for whoever only looks."""
+    return await reading.balance(tx, ledger.available(owner))

@@ -24,7 +24,7 @@ from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import More
 from optimai.kinds.ruling import Asked, Draw, Found, Given, Record, Ruled
 from optimai.network import intake
-from optimai.network.store import challenges, epochs, events, judging, nodes, tally
+from optimai.network.store import challenges, epochs, events, judging, nodes, standings, tally
 from optimai.network.store.epochs import Epoch
 from optimai.network.store.judging import Answered, Try
 from optimai.network.store.sql import Conflict, Tx
@@ -32,8 +32,8 @@ from optimai.network.store.tally import Change
 
 log = logging.getLogger(__name__)
 
+Key = tuple[OwnerId, str]  # of an owner's standing in a kind
 Trust = tuple[Standing, bool]  # and whether it is suspended
-STRANGER: Trust = (Standing(), False)
 
 
 class _Bench(Struct, frozen=True):
@@ -43,7 +43,7 @@ class _Bench(Struct, frozen=True):
     epoch: Epoch
     private: bool
     able: Mapping[str, frozenset[OwnerId]]
-    trust: dict[tuple[OwnerId, str], Trust]  # by owner and kind, as of the last verdict
+    trust: dict[Key, Trust]  # as of the last verdict
 
     def others(self, case: Answered) -> bool:
         """Could anybody be asked who has not answered yet?"""
@@ -57,14 +57,14 @@ class _Bench(Struct, frozen=True):
         """Is it to be decided with what there is?"""
         return case.over or (self.private and not self.others(case))
 
-    def trusts(self, owner: OwnerId, kind: str) -> Trust:
-        return self.trust.get((owner, kind), STRANGER)
+    def trust_in(self, owner: OwnerId, kind: str) -> Trust:
+        return self.trust.get((owner, kind), (Standing(), False))
 
 
 class _Changed(Struct, frozen=True):
-    """By a verdict."""
+    """By a verdict: everybody's trust who had a part in it, and what their tries count for."""
 
-    trust: Mapping[tuple[OwnerId, str], Trust]
+    trust: Mapping[Key, Trust]
     counted: Sequence[Change]
 
 
@@ -74,7 +74,7 @@ def _draw(kind: Loaded, bench: _Bench, case: Answered) -> Draw:
         case.id,
         rate=case.rate,
         always=case.always,
-        standings=[bench.trusts(one.owner, case.kind)[0] for one in case.tries],
+        standings=[bench.trust_in(one.owner, case.kind)[0] for one in case.tries],
         seed=bench.epoch.seed,
         epoch=bench.epoch.number,
         others=not bench.last(case),
@@ -101,16 +101,16 @@ def _audit(kind: Loaded, seed: Seed, case: Answered, sound: Sequence[Try]) -> by
     return msgspec.json.encode(task, order="sorted")
 
 
-def _recount(bench: _Bench, case: Answered, ruled: Ruled, tolerates: Ppm) -> dict[OwnerId, Trust]:
+def _recount(bench: _Bench, case: Answered, ruled: Ruled, tolerates: Ppm) -> dict[Key, Trust]:
     """What was checked now counts instead of what an earlier verdict on this task had counted."""
-    trust: dict[OwnerId, Trust] = {}
+    trust: dict[Key, Trust] = {}
     for before, found in zip(case.tries, ruled.found, strict=True):
-        standing, barred = trust.get(before.owner) or bench.trusts(before.owner, case.kind)
+        key = (before.owner, case.kind)
+        standing, barred = trust.get(key) or bench.trust_in(*key)
         rest = Standing(standing.checked - before.checked, standing.faults - before.faults)
-        trust[before.owner] = (after(rest, found.checked, found.faults), barred)
+        trust[key] = (after(rest, found.checked, found.faults), barred)
     return {
-        owner: (standing, barred or suspended(standing, tolerates))
-        for owner, (standing, barred) in trust.items()
+        key: (standing, barred or suspended(standing, tolerates)) for key, (standing, barred) in trust.items()
     }
 
 
@@ -143,7 +143,7 @@ async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered) -> Asked:
             role=one.role,
             result=one.name,
             price=one.price,
-            trusted=not bench.trusts(one.owner, case.kind)[1],
+            trusted=not bench.trust_in(one.owner, case.kind)[1],
             checked=one.checked,
             faults=one.faults,
             challenges=tuple(shown.get(one.id, ())),
@@ -163,12 +163,12 @@ async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered) -> Asked:
     )
 
 
-async def _stand(tx: Tx, bench: _Bench, case: Answered, trust: Mapping[OwnerId, Trust]) -> None:
-    await judging.stand(tx, case.kind, {owner: standing for owner, (standing, _) in trust.items()})
-    for owner, (standing, barred) in trust.items():
-        if barred and not bench.trusts(owner, case.kind)[1]:
-            again = await judging.suspend(tx, owner, case.kind, bench.now)
-            title = f"Suspended {await nodes.name_of(tx, owner)} for {case.kind}"
+async def _stand(tx: Tx, bench: _Bench, case: Answered, trust: Mapping[Key, Trust]) -> None:
+    await standings.save(tx, {key: standing for key, (standing, _) in trust.items()})
+    for (owner, kind), (standing, barred) in trust.items():
+        if barred and not bench.trust_in(owner, kind)[1]:
+            again = await standings.suspend(tx, owner, kind, bench.now)
+            title = f"Suspended {await nodes.name_of(tx, owner)} for {kind}"
             await events.tell(tx, "bad", title, _why(standing, again), case.campaign, bench.now)
 
 
@@ -188,10 +188,8 @@ async def _judge(tx: Tx, bench: _Bench, case: Answered) -> _Changed | None:
     await judging.close(tx, case, record, bench.epoch.number, bench.now)
     trust = _recount(bench, case, outcome, kind.kind.tolerates)
     await _stand(tx, bench, case, trust)
-    return _Changed(
-        {(owner, case.kind): now for owner, now in trust.items()},
-        [_counted(before, found) for before, found in zip(case.tries, outcome.found, strict=True)],
-    )
+    counted = [_counted(before, found) for before, found in zip(case.tries, outcome.found, strict=True)]
+    return _Changed(trust, counted)
 
 
 async def run(tx: Tx, now: Instant, limit: int) -> int:
@@ -206,7 +204,7 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         epoch,
         tx.network.private,
         await nodes.able(tx, sorted({case.able for case in cases}), now),
-        await judging.standings(tx, sorted({one.owner for case in cases for one in case.tries})),
+        await standings.of(tx, sorted({one.owner for case in cases for one in case.tries})),
     )
     counted: list[Change] = []
     ripe = [case for case in cases if not bench.hopes(case)]

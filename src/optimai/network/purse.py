@@ -50,13 +50,8 @@ async def offer(tx: Tx, made: Sequence[Offered], now: Instant) -> dict[tuple[Tas
     moves = Moves()
     for one in made:
         about = f"offers from {made[0].node} {made[0].serial}"
-        moves.add(
-            "reserve",
-            about,
-            ledger.escrow(one.campaign),
-            ledger.reserved(one.campaign),
-            one.price * one.units,
-        )
+        escrow, held = ledger.escrow(one.campaign), ledger.reserved(one.campaign)
+        moves.add("reserve", about, escrow, held, one.price * one.units)
     return await offers.offer(tx, made, moves.transfers(), now)
 
 
@@ -66,13 +61,8 @@ async def set_aside_again(tx: Tx, late: Sequence[tuple[Assignment, CampaignId, N
     for one, campaign, amount in late:
         if amount:
             await money.reserve(tx, one.id, campaign, one.owner, amount, now)
-        moves.add(
-            "reserve",
-            f"late answers from {one.id}",
-            ledger.escrow(campaign),
-            ledger.reserved(campaign),
-            amount,
-        )
+        escrow, held = ledger.escrow(campaign), ledger.reserved(campaign)
+        moves.add("reserve", f"late answers from {one.id}", escrow, held, amount)
     await money.write(tx, moves.transfers(), now)
 
 
@@ -83,13 +73,8 @@ async def give_back(tx: Tx, assignments: Sequence[AssignmentId], reason: str, no
     for earning, campaign in (await money.lock_of(tx, assignments)).values():
         if earning.state is not State.RESERVED:
             continue
-        moves.add(
-            "return",
-            f"earnings from {earning.id}",
-            ledger.reserved(campaign),
-            ledger.escrow(campaign),
-            earning.amount,
-        )
+        held, escrow = ledger.reserved(campaign), ledger.escrow(campaign)
+        moves.add("return", f"earnings from {earning.id}", held, escrow, earning.amount)
         changed.append(earnings.void(earning, reason))
     await money.save(tx, changed, now)
     await money.post(tx, moves.transfers(), now)
@@ -101,13 +86,8 @@ async def release(tx: Tx, due: Sequence[tuple[Earning, CampaignId]], now: Instan
     paid: list[Change] = []
     for earning, _ in due:
         paid.append(Change(assignment=earning.assignment, pending=-earning.amount, available=earning.amount))
-        moves.add(
-            "release",
-            f"earnings from {earning.id}",
-            ledger.pending(earning.owner),
-            ledger.available(earning.owner),
-            earning.amount,
-        )
+        pending, available = ledger.pending(earning.owner), ledger.available(earning.owner)
+        moves.add("release", f"earnings from {earning.id}", pending, available, earning.amount)
     await money.save(tx, [earnings.release(earning) for earning, _ in due], now)
     await money.post(tx, moves.transfers(), now)
     await tally.add(tx, paid)
@@ -140,6 +120,8 @@ async def settle(tx: Tx, owed: Sequence[Owed], now: Instant) -> None:
     earned: list[Change] = []
     moves = Moves()
     for one in owed:
+        escrow, held = ledger.escrow(one.campaign), ledger.reserved(one.campaign)
+        pending = ledger.pending(one.owner)
         earning, _ = living.get(one.assignment, (None, None))
         if earning is None:
             if one.amount:
@@ -147,25 +129,18 @@ async def settle(tx: Tx, owed: Sequence[Owed], now: Instant) -> None:
             else:
                 zeros.append((one.assignment, one.campaign, one.owner, one.reason))
         elif earning.state is State.RESERVED:
-            held, escrow = ledger.reserved(one.campaign), ledger.escrow(one.campaign)
             about = f"earnings from {earning.id}"
             if one.amount:
                 changed.append(earnings.pend(earning, one.amount, one.release_at, one.reason))
-                moves.add("earn", about, held, ledger.pending(earning.owner), one.amount)
+                moves.add("earn", about, held, pending, one.amount)
                 earned.append(Change(assignment=one.assignment, pending=one.amount))
             else:
                 changed.append(earnings.void(earning, one.reason))
             moves.add("return", about, held, escrow, earning.amount - one.amount)
         elif earning.state is State.PENDING and earning.amount != one.amount:
             changed.append(earnings.void(earning, one.reason))
+            moves.add("overturn", f"earnings from {earning.id}", pending, escrow, earning.amount)
             earned.append(Change(assignment=one.assignment, pending=-earning.amount))
-            moves.add(
-                "overturn",
-                f"earnings from {earning.id}",
-                ledger.pending(earning.owner),
-                ledger.escrow(one.campaign),
-                earning.amount,
-            )
             if one.amount:
                 renew.append(one)
     await money.save(tx, changed, now)

@@ -114,7 +114,7 @@ async def token(request: Request[Any, Any, Any], database: Here, data: JSONBody[
 @get("/v1/account")
 async def account(request: Request[Any, Any, Any], database: Here) -> Balance:
     """What is on your account."""
-    async with database.begin() as (tx, _):
+    async with look(database) as (tx, _):
         who = await access.person(tx, access.bearer_of(request.headers), "campaign")
         return Balance(who.owner, await accounts.balance(tx, who.owner))
 

@@ -21,7 +21,6 @@ class Epoch(Struct, frozen=True, kw_only=True):
 
 
 class Closed(Struct, frozen=True):
-    number: int
     head: bytes
     bundle: BlobId
 
@@ -61,12 +60,12 @@ async def closed(tx: Tx, number: int = 0) -> Closed | None:
     """Number 0 is the newest."""
     row = await tx.fetchrow(
         """
-        select number, head, bundle from epoch where closed is not null and ($1 = 0 or number = $1)
+        select head, bundle from epoch where closed is not null and ($1 = 0 or number = $1)
          order by number desc limit 1
         """,
         number,
     )
-    return Closed(row["number"], row["head"], row["bundle"]) if row else None
+    return Closed(row["head"], row["bundle"]) if row else None
 
 
 async def open_next(tx: Tx, number: int, seed: Seed, opened: Instant, closes: Instant) -> None:

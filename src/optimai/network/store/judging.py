@@ -1,7 +1,7 @@
-"""What the judge reads and writes: answered tasks with all that came back, verdicts, standings."""
+"""What the judge reads and writes: answered tasks with all that came back, and verdicts."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
@@ -20,7 +20,6 @@ from optimai.core.ids import (
     TaskId,
     result_id,
 )
-from optimai.core.standing import Standing
 from optimai.kinds.contract import More, Shard
 from optimai.kinds.ruling import NO_RESULT, Draw, Record
 from optimai.network.store.sql import Tx
@@ -57,11 +56,11 @@ class Answered(Struct, frozen=True, kw_only=True):
     reads: tuple[Shard, ...]
     units: int
     over: bool  # its campaign's time is over: decide with what there is
-    always: bool
-    rate: Ppm
-    draw: Draw | None
-    audit: bytes | None
-    places: int
+    always: bool  # audited, whatever chance says
+    rate: Ppm  # of audits by chance
+    draw: Draw | None  # None: it was not decided yet whether to audit
+    audit: bytes | None  # what auditors are asked
+    places: int  # that stand open
     believed: bytes | None  # by the verdict that stands, if there is one
     tries: tuple[Try, ...]
 
@@ -164,17 +163,6 @@ async def _results(tx: Tx, envelopes: Sequence[EnvelopeId]) -> dict[ResultId, Ra
     }
 
 
-async def standings(tx: Tx, owners: Sequence[OwnerId]) -> dict[tuple[OwnerId, str], tuple[Standing, bool]]:
-    """By owner and kind: the standing, and whether it is suspended."""
-    rows = await tx.fetch(
-        "select owner, kind, checked, faults, suspended from standing where owner = any($1::text[])", owners
-    )
-    return {
-        (row["owner"], row["kind"]): (Standing(row["checked"], row["faults"]), row["suspended"] is not None)
-        for row in rows
-    }
-
-
 async def want(
     tx: Tx, task: TaskId, more: More, audit: bytes | None, draw: Draw | None, now: Instant
 ) -> None:
@@ -266,46 +254,3 @@ async def close(tx: Tx, case: Answered, record: Record, epoch: int, now: Instant
         [one.faults for one in ruled.found],
         [one.why for one in ruled.found],
     )
-
-
-async def stand(tx: Tx, kind: str, standings: Mapping[OwnerId, Standing]) -> None:
-    await tx.execute(
-        """
-        insert into standing (owner, kind, checked, faults)
-        select owner, $1, checked, faults from unnest($2::text[], $3::integer[], $4::integer[])
-               as new (owner, checked, faults)
-        on conflict (owner, kind) do update set checked = excluded.checked, faults = excluded.faults
-        """,
-        kind,
-        list(standings),
-        [one.checked for one in standings.values()],
-        [one.faults for one in standings.values()],
-    )
-
-
-async def suspend(tx: Tx, owner: OwnerId, kind: str, now: Instant) -> int:
-    """No more offers; whatever of theirs is judged and not yet free is to be judged again. How many tasks are?
-
-    Where nobody is paid, work is free when the time to appeal is over, all the same.
-    """
-    await tx.execute("update standing set suspended = $3 where owner = $1 and kind = $2", owner, kind, now)
-    rows = await tx.fetch(
-        """
-        update task set state = 'open', again = true
-         where state = 'closed' and split_part(kind, '+', 1) = $2 and id in (
-               select assignment.task from assignment
-                where node in (select id from node where owner = $1) and state = 'accepted'
-                  and (exists (select from earning where earning.assignment = assignment.id
-                                  and earning.state in ('reserved', 'pending'))
-                       or price = 0 and exists (
-                          select from task as its join verdict on verdict.id = its.verdict
-                            join step on step.id = its.step join campaign on campaign.id = step.campaign
-                           where its.id = assignment.task and campaign.state = 'running'
-                             and verdict.at + step.appeal > $3)))
-        returning id
-        """,
-        owner,
-        kind,
-        now,
-    )
-    return len(rows)

@@ -7,12 +7,14 @@ import msgspec
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.core.ids import CampaignId, ResultId, StepId, TaskId
+from optimai.core.ids import CampaignId, ResultId, StepId
 from optimai.kinds.contract import Shard
 from optimai.network.store.sql import Tx
 
 
 class Ripe(Struct, frozen=True):
+    """A step in which enough waits for a shard."""
+
     id: StepId
     campaign: CampaignId
     path: str
@@ -22,15 +24,15 @@ class Ripe(Struct, frozen=True):
 class Believed(Struct, frozen=True):
     """A task whose rows are to be published."""
 
-    id: TaskId
     body: bytes
     reads: tuple[Shard, ...]
     believed: bytes
     result: ResultId | None
-    stands: int
+    stands: int  # the verdict that believes it
 
 
 async def lock_ripe(tx: Tx, now: Instant, rows: int, after: timedelta, limit: int) -> list[Ripe]:
+    """Steps in which `rows` units wait, or one has waited `after`, or nothing more will come."""
     found = await tx.fetch(
         """
         select step.id, step.campaign, step.path, step.kind from step
@@ -59,7 +61,7 @@ async def take_believed(tx: Tx, step: StepId, units: int, tasks: int) -> list[Be
         taken as (
              update task set published = true from waiting
               where task.id = waiting.id and waiting.before < $2
-             returning task.id, task.body, task.reads, task.stands)
+             returning task.body, task.reads, task.stands)
         select taken.*, verdict.believed, verdict.result from taken join verdict on verdict.id = taken.stands
          order by taken.stands
         """,
@@ -69,7 +71,6 @@ async def take_believed(tx: Tx, step: StepId, units: int, tasks: int) -> list[Be
     )
     return [
         Believed(
-            row["id"],
             row["body"],
             msgspec.json.decode(row["reads"], type=tuple[Shard, ...]),
             row["believed"],
@@ -145,6 +146,7 @@ async def overturned(tx: Tx, campaign: CampaignId) -> frozenset[int]:
 
 
 async def seal(tx: Tx, step: StepId, campaign: CampaignId, shards: Sequence[Shard], now: Instant) -> None:
+    """The step ends; `shards` are what it gives to whoever reads all of it."""
     await tx.execute(
         "update step set state = 'sealed', sealed = $2, version = $3 where id = $1",
         step,

@@ -2,6 +2,8 @@
 
 from optimai.core.clock import Instant
 from optimai.core.ids import EarningId, OwnerId
+from optimai.core.ledger import Account
+from optimai.core.money import Nano
 from optimai.network.store.nodes import ALIVE
 from optimai.network.store.sql import Record, Tx
 
@@ -90,12 +92,18 @@ async def version(tx: Tx, name: str, number: int) -> Record | None:
     """Number 0 is the newest."""
     return await tx.fetchrow(
         """
-        select version.name, number, campaign, manifest, rows, at,
+        select number, campaign, manifest,
                (select max(number) from version as newest where newest.name = version.name) as newest
           from version where version.name = $1 and ($2 = 0 or number = $2) order by number desc limit 1
         """,
         name,
         number,
+    )
+
+
+async def balance(tx: Tx, account: Account) -> Nano:
+    return Nano(
+        await tx.fetchval("select coalesce(sum(balance), 0)::bigint from account where name = $1", account)
     )
 
 

@@ -18,17 +18,19 @@ class Due(Struct, frozen=True, kw_only=True):
     id: StepId
     campaign: CampaignId
     position: int
-    path: str
+    path: str  # campaign/step
     kind: str
     options: bytes
     source: StepId
     source_sealed: bool
-    ended_told: bool
-    plan_state: bytes
+    ended_told: bool  # its plan knows that no input will come
+    plan_state: bytes  # the kind's own bookmark
 
 
 class NewTask(Struct, frozen=True, kw_only=True):
-    kind: str
+    """A piece as it is written down; the columns of `task` say what each is."""
+
+    kind: str  # engine included
     body: bytes
     reads: bytes
     units: int

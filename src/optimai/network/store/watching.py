@@ -13,7 +13,7 @@ async def campaign(tx: Tx, name: str) -> Record | None:
     """Of those that ever had this name the one that runs; else the last one."""
     return await tx.fetchrow(
         """
-        select id, name, requester, spec, budget, state, created, ends, ended from campaign
+        select id, name, spec, budget, state, created, ends, ended from campaign
          where name = $1 order by state = 'running' desc, id desc limit 1
         """,
         name,
@@ -45,7 +45,7 @@ async def steps(tx: Tx, campaign: CampaignId) -> list[Record]:
     return await tx.fetch(
         """
         select step.id, step.name, step.kind, step.unit, step.price, step.state, step.finished, step.standing,
-               step.sealed, step.version, step.appeal, source.name as source, source.state as source_state,
+               step.sealed, step.version, source.name as source, source.state as source_state,
                shards.rows, tasks.*, tried.*
           from step
           left join step as source on source.id = step.source
@@ -105,7 +105,7 @@ async def in_hand(tx: Tx, campaign: CampaignId) -> list[Record]:
     """Tasks that are out with a node now."""
     return await tx.fetch(
         """
-        select assignment.node, step.name as step, count(*) as tasks, sum(assignment.units)::bigint as units
+        select assignment.node, step.name as step, count(*) as tasks
           from assignment join task on task.id = assignment.task join step on step.id = task.step
          where assignment.state = 'offered' and step.campaign = $1
          group by assignment.node, step.id order by step.position
