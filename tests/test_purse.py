@@ -48,12 +48,9 @@ class History:
         step = {"tasks": 30, "units": 2, "price": "0.5/row", "validate": {"audit": "40%"}}
         await self.road.begin(budget="28 OPI", until="6h", appeal="40m", step=step)
         self.players = [Player(await self.road.join(name)) for name in ("ann", "bob", "cid", "dan", "liar")]
-        async with self.road.database.begin() as (
-            tx,
-            _,
-        ):  # the first units of all have been looked at, long ago
+        async with self.road.database.begin() as (tx, _):  # the first units of all were looked at, long ago
             for player in self.players:
-                XX
+                await tx.execute("insert into standing values ($1, 'trial', 20, 0, null)", player.node.owner)
 
     async def step(self) -> None:
         happens = [self.exchange, self.decline, self.stage, self.judge, self.later]

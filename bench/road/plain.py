@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import msgspec
 from msgspec import Struct
+from optimai.kinds.dedup.shingles import jaccard, shingles
 
 from optimai.core.clock import instant
 from optimai.core.ids import RowId
@@ -28,7 +29,6 @@ from optimai.kinds.dedup import signatures
 from optimai.kinds.dedup import work as dedup
 from optimai.kinds.dedup.bands import bands_for
 from optimai.kinds.dedup.groups import fates
-from optimai.kinds.dedup.shingles import jaccard, shingles
 from optimai.kinds.dedup.spec import Options
 from optimai.kinds.kit import Page
 
