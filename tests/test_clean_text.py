@@ -256,7 +256,7 @@ def test_who_invents_text_is_refuted_by_two_others():
     assert isinstance(verdict, Verdict)
     assert verdict.believed == result("true")
     assert verdict.findings[AssignmentId(0)] == Finding(
-        0, 3, 3, "2 others have the same result, and it is not this one."
+        0, 3, 3, "2 of 3 have the same result, and it is not this one."
     )
 
 

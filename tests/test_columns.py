@@ -8,6 +8,8 @@ from optimai.core.campaign import parse
 from optimai.core.errors import BadCampaign
 from optimai.kinds import catalog
 from optimai.kinds.columns import check
+from optimai.sim.proof.drive import drive
+from optimai.sim.proof.kit import MemoryKit
 
 
 def checked(dataset: dict[str, Any] | None = None, **steps: dict[str, Any]) -> None:
@@ -84,3 +86,13 @@ OPTIONS: dict[str, Any] = {
         "known": [{"path": "x", "answer": "a"}],
     },
 }
+
+
+@pytest.mark.parametrize(("kind", "column", "told"), [("word_count", "words", 1), ("dedup", "duplicates", 2)])
+async def test_numbers_are_read_as_they_are_written(
+    kind: str, column: str, told: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    kit = MemoryKit()
+    shard = kit.shard([{"_row": f"{number:032x}", "text": 7} for number in range(3)])
+    assert {row[column] for row in await drive(kind, {}, [shard], kit)} == {told}

@@ -13,8 +13,8 @@ from optimai.kinds.crawl.spec import Fetch, Frontier, Options, Result, Task, pla
 ENDED: News[Task, Result] = News(ended=True)
 
 
-def frontier(*free: tuple[str, ...], room: int = 100, busy: bool = False) -> Frontier:
-    return Frontier(free=free, room=room, open=busy, within=("docs.example",), since="2026-01-01T12:00:00Z")
+def frontier(*free: tuple[str, ...], room: int = 100) -> Frontier:
+    return Frontier(free=free, room=room, within=("docs.example",), since="2026-01-01T12:00:00Z")
 
 
 def urls(host: str, number: int) -> tuple[str, ...]:
@@ -48,7 +48,6 @@ def test_it_is_over_when_nothing_waits_nothing_is_open_and_no_seed_will_come():
     assert plan(options, frontier(urls("a", 1), room=0), ENDED).finished
     assert not plan(options, frontier(), News()).finished
     assert not plan(options, frontier(), News(ended=True, open=1)).finished
-    assert not plan(options, frontier(busy=True), ENDED).finished
 
 
 def test_options_are_refused_that_no_crawl_can_have():

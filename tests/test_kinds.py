@@ -174,7 +174,7 @@ BROKEN = [
     (
         "honest",
         "has work that is never twice the same",
-        edit("work.py", COUNTER, ("len((", "next(TIMES) * 0 + (next(TIMES) > 3) + len((")),
+        edit("work.py", COUNTER, ("len(", "next(TIMES) * 0 + (next(TIMES) > 3) + len(")),
     ),
     (
         "deviating",

@@ -35,7 +35,7 @@ def campaign(rows: int = 60) -> dict[str, object]:
             "again": {
                 "kind": "word_count",
                 "from": "counts",
-                "column": "words_as_text",
+                "column": "words",
                 "price": "0.001/row",
             },
         },

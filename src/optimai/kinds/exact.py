@@ -20,25 +20,25 @@ def agree(case: Case[O, T, R]) -> Verdict[R] | More:
     Where nobody more can be had, a tie believes nobody: better no row than one that is disputed.
     """
     trusted = [answer for answer in case.answers if answer.trusted]
-    counted = Counter(answer.result for answer in trusted).most_common()
+    counted = Counter(answer.result for answer in trusted).most_common(1)
     first, votes = counted[0] if counted else (None, 0)
     if 2 * votes <= len(trusted):
         if not case.last:
             return More(1, "the owners do not agree" if trusted else "nobody trusted has answered")
-        first = None
+        unsure = Finding(0, why="It was not confirmed, and nobody else could be asked.")
+        findings = {answer.assignment: unsure for answer in case.answers}
+        return Verdict(believed=None, findings=findings, reason="nobody's result was confirmed")
 
-    alone = len(case.answers) < 2
     findings = {}
     for answer in case.answers:
+        checked = (
+            case.units if len(trusted) > answer.trusted else 0
+        )  # somebody else who is trusted answered too
         if answer.result == first:
-            findings[answer.assignment] = Finding(case.units, 0 if alone else case.units)
-        elif first is None:
-            findings[answer.assignment] = Finding(0, why="No two owners had the same result.")
+            findings[answer.assignment] = Finding(case.units, checked)
         else:
-            findings[answer.assignment] = Finding(
-                0, case.units, case.units, f"{votes} others have the same result, and it is not this one."
-            )
-    if first is None:
-        return Verdict(believed=None, findings=findings, reason="nobody's result was confirmed")
+            why = f"{votes} of {len(trusted)} have the same result, and it is not this one."
+            findings[answer.assignment] = Finding(0, checked, checked, why)
+    alone = len(trusted) == 1
     reason = "checked by nobody else" if alone else f"{votes} of {len(trusted)} have the same result"
     return Verdict(believed=first, findings=findings, reason=reason)

@@ -58,7 +58,6 @@ class Asked(Struct, frozen=True):
 
 
 class Kit(Protocol):
-    step: str  # `campaign/step`, the name under which rows are named
     until: Instant  # when the lease ends
 
     def row_id(self, *key: str) -> RowId: ...

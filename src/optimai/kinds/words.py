@@ -18,6 +18,11 @@ _WORD = re.compile(rf"[{_MARKED}]|(?=\w)[{_FAR_EAST}]|[^\W{SPACELESS}]+")
 Shingles = frozenset[str]
 
 
+def text_of(value: object) -> str:
+    """What a column holds, as a text: a number as it is written, nothing as an empty one."""
+    return "" if value is None else str(value)
+
+
 def words(text: str) -> list[str]:
     """In lower case, without punctuation. In scripts without spaces each character is a word."""
     return _WORD.findall(text.lower())

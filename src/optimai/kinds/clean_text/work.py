@@ -33,6 +33,7 @@ HTML = {"text/html", "application/xhtml+xml", ""}
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
+# The model of languages, and where each state of its automaton begins in the table of moves.
 _languages = LanguageIdentifier.from_model_file(MODEL_FILE)
 _row_starts = [row << 8 for row in _languages.tk_row]
 

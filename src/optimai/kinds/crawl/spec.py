@@ -81,7 +81,6 @@ class Frontier(Struct, frozen=True, kw_only=True):
 
     free: tuple[tuple[str, ...], ...]  # of each host without an open task: URLs that wait, oldest first
     room: int  # pages that may still be asked for
-    open: bool  # some URL is in a task
     within: tuple[str, ...]
     since: str
 
@@ -105,7 +104,7 @@ def plan(options: Options, frontier: Frontier, news: News[Task, Result]) -> Plan
         room -= len(urls)
         task = Fetch(urls=urls, delay_ms=options.delay_ms, within=frontier.within, since=frontier.since)
         pieces.append(Piece(task=task, units=len(urls)))
-    idle = not pieces and not frontier.open and not news.open
+    idle = not pieces and not news.open
     return Plan(pieces, finished=idle and news.ended)
 
 

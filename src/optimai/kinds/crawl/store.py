@@ -53,9 +53,6 @@ async def load(
     return Frontier(
         free=await _free(tx, step, options.batch),
         room=max(options.max - asked, 0),
-        open=await tx.fetchval(
-            "select exists (select from kind_crawl.urls where step = $1 and state = 'open')", step
-        ),
         within=within,
         since=second(now - SKEW),
     )

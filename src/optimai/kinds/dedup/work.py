@@ -33,7 +33,7 @@ from optimai.kinds.dedup.tasks import (
     Verify,
 )
 from optimai.kinds.kit import Kit
-from optimai.kinds.words import Shingles, jaccard, shingles, words
+from optimai.kinds.words import Shingles, jaccard, shingles, text_of, words
 
 
 async def work(task: Task, kit: Kit) -> Result:
@@ -54,7 +54,7 @@ async def work(task: Task, kit: Kit) -> Result:
 
 async def _sign(task: Sign, kit: Kit) -> Signed:
     rows = await kit.rows(task.shard, "_row", task.column)
-    texts = ((row["_row"], row[task.column] or "") for row in rows)
+    texts = ((row["_row"], text_of(row[task.column])) for row in rows)
     records = []
     for record in signatures.sign(texts, task.ngram, task.bands):
         records.append(record)
@@ -132,7 +132,7 @@ async def _verify(task: Verify, kit: Kit) -> Verified:
     texts: dict[RowId, str] = {}
     for shard in task.shards:
         rows = await kit.rows(shard, "_row", task.column)
-        texts |= {row["_row"]: row[task.column] or "" for row in rows if row["_row"] in wanted}
+        texts |= {row["_row"]: text_of(row[task.column]) for row in rows if row["_row"] in wanted}
 
     @lru_cache(maxsize=256)
     def of(row: RowId) -> Shingles:
