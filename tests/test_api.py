@@ -45,8 +45,7 @@ async def serving(database: Database) -> AsyncIterator[str]:
     """The whole app on a socket of its own; the address."""
     batcher = Batcher(database)
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app.make(database, batcher), log_config=None, lifespan="off", proxy_headers=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(app.serving(database, batcher, log_config=None))
     work = [asyncio.create_task(batcher.run()), asyncio.create_task(server.serve(sockets=[listening]))]
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
@@ -145,6 +144,39 @@ async def test_joining_twice_is_joining_once_and_a_taken_name_gets_a_tail(api: A
 )
 async def test_what_cannot_be_read_is_refused_with_its_code(api: Api, path: str, data: bytes, code: str):
     assert await api.code("POST", path, data) == code
+
+
+async def test_an_exchange_on_a_bare_socket_is_answered_in_order_and_as_http_has_it(api: Api):
+    ann = await api.road.join("ann")
+    requests = [api.road.request(ann) for _ in range(3)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rpartition(":")[2]))
+
+    def post(body: bytes, header: bytes = b"host: x") -> bytes:
+        return b"POST /exchange HTTP/1.1\r\n%s\r\ncontent-length: %d\r\n\r\n%s" % (header, len(body), body)
+
+    async def answer() -> tuple[bytes, bytes, dict[str, Any]]:
+        head = await reader.readuntil(b"\r\n\r\n")
+        status, _, headers = head.lower().partition(b"\r\n")
+        size = int(headers.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        return status, headers, json.loads(await reader.readexactly(size))
+
+    writer.write(post(requests[0]) + post(requests[1]) + b"GET /network HTTP/1.1\r\nhost: x\r\n\r\n")
+    status, headers, first = await answer()
+    assert status == b"http/1.1 200 ok"
+    assert b"date: " in headers
+    assert "offers" in first
+    assert (await answer())[2]["code"] == "bad_message"  # it did not wait for its turn
+    assert "payload" in (await answer())[2]
+    writer.write(post(requests[1], b"expect: 100-continue")[: -len(requests[1])])
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(requests[1])
+    assert "offers" in (await answer())[2]
+    writer.write(post(requests[2], b"connection: close"))
+    status, headers, last = await answer()
+    assert b"connection: close" in headers
+    assert "offers" in last
+    assert await reader.read() == b""
+    writer.close()
 
 
 async def test_an_exchange_is_posted_and_nothing_else(api: Api):

@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from optimai.network.api import app
-from optimai.network.batch import Batcher
 from optimai.network.queries import Database, datasets, look
 from optimai.web import live, views
 from optimai.web.pages import routes
@@ -107,8 +106,7 @@ async def test_files_are_kept_for_ever_under_a_path_that_changes_with_them(datab
 
 
 async def test_pages_and_the_api_live_in_one_server(database: Database):
-    batcher = Batcher(database)
-    async with serving(database, app.make(database, batcher, routes(database))) as base:
+    async with serving(database, app.make(database, routes(database))) as base:
         async with aiohttp.ClientSession() as session, session.post(f"{base}/nodes", data=b"{}") as joined:
             assert joined.content_type == "application/json"
             assert 400 <= joined.status < 500

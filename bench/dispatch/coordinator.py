@@ -23,14 +23,7 @@ async def serve(dsn: str, folder: Path, with_stages: bool) -> None:
     database = await Database.connect(dsn, DiskBlobs(folder), setting.NETWORK)
     driver = Driver(database)
     batcher = Batcher(database, lambda: driver.wake(stages.TAKEN_IN))
-    config = uvicorn.Config(
-        app.make(database, batcher),
-        port=0,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        proxy_headers=False,
-    )
+    config = app.serving(database, batcher, port=0, log_level="warning")
     work = [asyncio.create_task(batcher.run())]
     work += [asyncio.create_task(driver.forever())] if with_stages else []
     socket = config.bind_socket()

@@ -55,13 +55,13 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
         driver = Driver(database)
         batcher = Batcher(database, lambda: driver.wake(stages.TAKEN_IN))
         server = uvicorn.Server(
-            uvicorn.Config(
-                app.make(database, batcher, pages.routes(database)),
+            app.serving(
+                database,
+                batcher,
+                pages.routes(database),
                 host=host,
                 port=port,
                 log_level="warning",
-                access_log=False,
-                lifespan="off",
                 timeout_graceful_shutdown=3,
             )
         )

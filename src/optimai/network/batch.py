@@ -21,7 +21,7 @@ from optimai.wire.exchange import Reply
 MOST = 256  # exchanges in one transaction
 AT_ONCE = 2  # transactions
 
-Waiting = tuple[Incoming, asyncio.Future[Reply | OptimaiError]]
+Waiting = tuple[Incoming, asyncio.Future[Reply]]
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +35,12 @@ class Batcher:
         self._busy: set[NodeId] = set()
         self._arrived = asyncio.Event()
 
-    async def submit(self, one: Incoming) -> Reply:
-        """Its reply, durably committed. Raises what the exchange was refused with."""
-        reply: asyncio.Future[Reply | OptimaiError] = asyncio.get_running_loop().create_future()
+    def submit(self, one: Incoming) -> asyncio.Future[Reply]:
+        """Its reply, durably committed, or what the exchange was refused with."""
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((one, reply))
         self._arrived.set()
-        outcome = await reply
-        if isinstance(outcome, OptimaiError):
-            raise outcome
-        return outcome
+        return reply
 
     async def run(self) -> None:
         """For ever."""
@@ -54,6 +51,7 @@ class Batcher:
     async def _work(self) -> None:
         while True:
             await self._arrived.wait()
+            await self._quiet()
             batch = self._next() if len(self._waiting) >= len(self._busy) else []
             if batch:
                 await self._commit(batch)
@@ -62,6 +60,13 @@ class Batcher:
                     self._arrived.set()
             else:
                 self._arrived.clear()
+
+    async def _quiet(self) -> None:
+        """Until the loop has read all that had come: while it is busy reading, a commit can only be too small."""
+        seen = -1
+        while seen < len(self._waiting) < MOST:
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
 
     def _next(self) -> list[Waiting]:
         """The first that came of each node that is not in another batch."""
@@ -93,5 +98,9 @@ class Batcher:
         if any(one.signed.results for one, _ in batch):
             self._came_in()
         for (_, reply), outcome in zip(batch, outcomes, strict=True):
-            if not reply.cancelled():
+            if reply.cancelled():
+                continue
+            if isinstance(outcome, OptimaiError):
+                reply.set_exception(outcome)
+            else:
                 reply.set_result(outcome)

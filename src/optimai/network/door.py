@@ -28,12 +28,16 @@ class Door:
     async def read(self, data: bytes, address: str = "") -> Incoming:
         """An exchange that may be handled. Raises what is wrong with it."""
         try:
-            return check(self._database.network.id, self._known, data, address)
+            return self.check(data, address)
         except UnknownNode:
             async with self._database.begin() as (tx, _):
                 incoming = await read(tx, data, address)
             self._known[incoming.known.node] = incoming.known
             return incoming
+
+    def check(self, data: bytes, address: str) -> Incoming:
+        """The same, of a node that it has met; UnknownNode of any other."""
+        return check(self._database.network.id, self._known, data, address)
 
 
 def check(network: str, known: Mapping[NodeId, Known], data: bytes, address: str = "") -> Incoming:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 import zstandard
-from litestar import Request, Response, get, post, put
+from litestar import HttpMethod, Request, Response, get, post, put, route
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
@@ -32,6 +32,12 @@ async def nodes(request: Request[Any, Any, Any], database: Here) -> Response[byt
     """Join. The body is an envelope signed by the node's key and its owner's."""
     enrolled = await door.enrol(database, await body(request, 1 << 16))
     return Response(msgspec.json.encode(enrolled), media_type=JSON)
+
+
+@route("/exchange", http_method=list(HttpMethod), include_in_schema=False)
+async def exchange() -> None:
+    """What `front` left over."""
+    raise BadMessage("an exchange is a POST, and the next one on its connection waits for its answer")
 
 
 @put("/blobs/{blob:str}", status_code=204)

@@ -133,8 +133,7 @@ async def returned(
         with kept as (
              insert into envelope (id, node, serial, body, at)
              select id, node, serial, body, $1
-               from unnest($5::text[], $6::text[], $7::bigint[], $8::bytea[]) as new (id, node, serial, body)
-             on conflict (id) do nothing)
+               from unnest($5::text[], $6::text[], $7::bigint[], $8::bytea[]) as new (id, node, serial, body))
         update assignment set state = 'returned', envelope = new.envelope, place = new.place, returned = $1
           from unnest($2::bigint[], $3::text[], $4::smallint[]) as new (id, envelope, place)
          where assignment.id = new.id

@@ -20,6 +20,11 @@ from optimai.network.identity import Identity
 Record = asyncpg.Record
 Clock = Callable[["Tx"], Awaitable[Instant]]
 
+_PLANS = {  # are made once, while tables are still empty, and have to be good when those are large
+    "plan_cache_mode": "force_generic_plan",  # and for whatever ids are asked for
+    "random_page_cost": "1.1",  # with 4 they read all of a small table, over and over while it grows
+}
+
 MIGRATING = 7_001  # advisory lock keys, beside those of network.stages
 
 
@@ -92,9 +97,7 @@ class Database:
             max_size=most,
             command_timeout=60,
             reset=_nothing,
-            server_settings={
-                "plan_cache_mode": "force_generic_plan"
-            },  # no plan hangs on the ids that are asked for
+            server_settings=_PLANS,
         )
         return cls(pool, blobs, network, clock)
 

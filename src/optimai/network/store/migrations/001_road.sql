@@ -121,7 +121,7 @@ create table task (
     published boolean not null default false,
     settled   boolean not null default true,       -- false from a verdict until its money moved
     wanted    timestamptz not null                 -- since when places stand open
-);
+) with (fillfactor = 50);                          -- its next form finds room beside it: half the log
 create index task_ready on task (kind, rank, id) where places > 0 and state = 'open' and pinned is null;
 create index task_pinned on task (pinned) where places > 0 and state = 'open' and pinned is not null;
 create index task_full on task (id) where places = 0 and state = 'open';
@@ -150,7 +150,7 @@ create table assignment (
     checked     integer not null default 0,        -- units somebody looked at,
     faults      integer not null default 0,        -- and how many were wrong
     why         text not null default ''
-);
+) with (fillfactor = 50);
 create unique index assignment_one_try on assignment (  -- what lapsed or was declined stands in nobody's way
     task, owner, (case when state in ('declined', 'lapsed') then id else 0 end));
 create index assignment_lease on assignment (lease_until) where state = 'offered';
