@@ -76,8 +76,7 @@ async def test_an_error_is_a_page_with_the_sentence_that_says_what_to_do_next(da
 async def test_an_unknown_address_is_a_page_to_a_browser_and_an_error_with_a_code_to_a_program(
     database: Database,
 ):
-    batcher = Batcher(database)
-    async with serving(database, app.make(database, batcher, routes(database))) as base:
+    async with serving(database, app.make(database, routes(database))) as base:
         for path in ("/nowhere", "/no/where.html"):
             response, text = await get(base + path, "text/html,*/*;q=0.8")
             assert (response.status, response.content_type) == (404, "text/html")
