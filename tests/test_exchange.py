@@ -11,6 +11,7 @@ from optimai.core.errors import BadMessage, BadSignature, Replayed, UnknownNode,
 from optimai.core.money import OPI
 from optimai.network.batch import Batcher
 from optimai.network.door import Door
+from optimai.network.store.offers import MOST_FAILED
 from optimai.network.store.sql import Database
 from optimai.wire import envelope
 from optimai.wire.exchange import Done, Reply
@@ -262,7 +263,7 @@ async def test_an_older_serial_is_refused_and_changes_nothing(road: Road):
 
 
 async def test_the_same_envelope_again_gets_the_same_reply_again_and_takes_nothing_twice(road: Road):
-    await road.begin(step={"tasks": 4})
+    await road.begin(step={"tasks": 5})
     ann, bob = await road.join("ann"), await road.join("bob")
     [mine, declined] = await road.offered(ann, room=2)
     [his] = await road.offered(bob)
@@ -380,3 +381,46 @@ async def test_a_lease_lasts_as_long_as_its_kind_says_and_standing_work_longer_t
         await tx.execute("update task set until = $1", now + timedelta(hours=1))
     [offer] = await road.offered(await road.join("ann"))
     assert offer.lease_until == road.now + timedelta(hours=1) + MINUTE
+
+
+async def test_who_declined_a_task_is_not_offered_it_again_at_once(road: Road):
+    await road.begin(step={"tasks": 1, "validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    [offer] = await road.offered(ann)
+    reply = await road.exchange(ann, Done(offer.assignment, declined="no memory left"), room=1)
+    assert reply.offers == ()
+    road.later(MINUTE)
+    assert len(await road.offered(ann)) == 1
+
+
+async def test_a_task_that_all_decline_is_given_up_and_its_campaign_ends(road: Road):
+    number = await road.begin(step={"tasks": 1, "validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    for _ in range(MOST_FAILED):
+        [offer] = await road.offered(ann)
+        await road.exchange(ann, Done(offer.assignment, declined="no memory left"))
+        road.later(MINUTE)
+        await road.stage("expire")
+    assert await road.offered(ann) == []
+    [told] = await road.rows("select title, why from event")
+    assert told["title"] == "Gave up task 1 of trials/tried"
+    assert told["why"] == "20 tries brought nothing. The last one said: no memory left."
+    await road.quiet()
+    assert await road.value("select state from campaign") == "done"
+    assert await road.in_escrow(number) == 0
+
+
+async def test_a_task_that_is_given_up_with_an_answer_is_judged_by_it(road: Road):
+    await road.begin(step={"tasks": 1, "audited": True})
+    ann, bob = [await road.join(name) for name in ("ann", "bob")]
+    [offer] = await road.offered(ann)
+    assert await road.offered(bob) == []
+    await road.exchange(ann, done(offer))
+    await road.stage("judge")
+    for _ in range(MOST_FAILED):
+        [offer] = await road.offered(bob)
+        await road.exchange(bob, Done(offer.assignment, declined="busy"))
+        road.later(MINUTE)
+        await road.stage("expire", "judge")
+    [verdict] = await road.rows("select believed from verdict")
+    assert verdict["believed"] != b"null"

@@ -208,16 +208,16 @@ async def _hand_out(tx: Tx, now: Instant, asking: Sequence[Asker]) -> dict[NodeI
     front = await offers.ready(tx, kinds, [one.node for one in askers], most)
     work = {one.ready.task: one for one in front}
     purses: dict[CampaignId, int] = {}
-    chosen = await _match(tx, askers, front, purses)
+    chosen = await _match(tx, now, askers, front, purses)
 
     unserved = {one.node: one for one in askers} if len(front) >= most else {}
     for asker, _ in chosen:
         unserved.pop(asker.node, None)
     for asker in list(unserved.values())[:MOST_UNSERVED]:
         poor = {one.campaign for one in work.values() if purses[one.campaign] < one.ready.cost}
-        behind = await offers.ready_for(tx, sorted(asker.kinds), asker.owner, sorted(poor), asker.room)
+        behind = await offers.ready_for(tx, now, sorted(asker.kinds), asker.owner, sorted(poor), asker.room)
         more = {one.ready.task: one for one in behind if one.ready.task not in work}
-        chosen += await _match(tx, [asker], list(more.values()), purses)
+        chosen += await _match(tx, now, [asker], list(more.values()), purses)
         work |= more
     return await _offer(tx, now, chosen, work)
 
@@ -233,11 +233,11 @@ def _asker(one: Incoming, able: Sequence[str], barred: Set[str]) -> Asker:
 
 
 async def _match(
-    tx: Tx, askers: Sequence[Asker], work: Sequence[Work], purses: dict[CampaignId, int]
+    tx: Tx, now: Instant, askers: Sequence[Asker], work: Sequence[Work], purses: dict[CampaignId, int]
 ) -> list[tuple[Asker, TaskId]]:
     """Who is offered what. `purses` is what is left in each escrow that was looked at, and is kept so."""
     asked_before = [one.ready.task for one in work if one.asked]
-    tried = await offers.tried(tx, asked_before, [one.owner for one in askers]) if asked_before else {}
+    tried = await offers.tried(tx, now, asked_before, [one.owner for one in askers]) if asked_before else {}
     purses |= {one.campaign: one.purse for one in work if one.campaign not in purses}
     chosen = match(askers, [one.ready for one in work], tried, purses)
     offered = {one.ready.task: one for one in work}

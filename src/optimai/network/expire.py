@@ -2,6 +2,7 @@
 
 Of standing work the place is nobody else's. When its epoch is over, whoever went away is
 judged by the challenges that were answered until then; a task of which none was, is given up.
+So is a task of which try after try brought nothing: somebody has to look at it.
 """
 
 from collections import Counter
@@ -9,7 +10,7 @@ from collections import Counter
 from optimai.core.assignment import State, move
 from optimai.core.clock import Instant
 from optimai.network import purse
-from optimai.network.store import challenges, offers
+from optimai.network.store import challenges, events, offers
 from optimai.network.store.sql import Tx
 
 WHY = "no answer came within the lease"
@@ -24,6 +25,11 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         await offers.leave(tx, ids, State.LAPSED, [WHY] * len(ids))
         await purse.give_back(tx, ids, WHY, now)
         await offers.open_places(tx, Counter(one.task for one in lapsed), now)
+    given_up = await offers.give_up(tx)
+    for one in given_up:
+        title = f"Gave up task {one.task} of {one.step}"
+        why = f"{one.failed} tries brought nothing. The last one said: {one.why}."
+        await events.tell(tx, "bad", title, why, one.campaign, now)
     over = await challenges.lock_over(tx, now)
     await challenges.end(tx, over, now)
-    return len(lapsed) + len(over)
+    return len(lapsed) + len(given_up) + len(over)

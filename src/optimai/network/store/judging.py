@@ -22,6 +22,7 @@ from optimai.core.ids import (
 )
 from optimai.kinds.contract import More, Shard
 from optimai.kinds.ruling import NO_RESULT, Draw, Record
+from optimai.network.store.offers import MOST_FAILED
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
 from optimai.wire.exchange import Signed
@@ -55,7 +56,7 @@ class Answered(Struct, frozen=True, kw_only=True):
     body: Raw
     reads: tuple[Shard, ...]
     units: int
-    over: bool  # its campaign's time is over: decide with what there is
+    over: bool  # nobody is asked any more, its campaign's time is over or it was given up: decide with what there is
     always: bool  # audited, whatever chance says
     rate: Ppm  # of audits by chance
     draw: Draw | None  # None: it was not decided yet whether to audit
@@ -84,7 +85,7 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
                  and exists (select from assignment where assignment.task = task.id and state = 'returned')
                order by wanted limit $2))
         select task.*, step.path, step.options, step.campaign, step.audit as rate, verdict.believed as belief,
-               campaign.ends <= $3 as over
+               campaign.ends <= $3 or task.failed >= $4 as over
           from candidate
           join task on task.id = candidate.id
           join step on step.id = task.step
@@ -95,6 +96,7 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
         now - patience if patience else None,
         limit,
         now,
+        MOST_FAILED,
     )
     tries = await _tries(tx, [row["id"] for row in rows])
     return [

@@ -6,6 +6,7 @@ id the planner may walk the lease index instead.
 """
 
 from collections.abc import Mapping, Sequence, Set
+from datetime import timedelta
 
 from msgspec import Struct
 
@@ -16,6 +17,19 @@ from optimai.core.ledger import Transfer
 from optimai.core.matching import Ready
 from optimai.network.store.money import columns, posting
 from optimai.network.store.sql import Record, Tx
+
+REST = timedelta(minutes=1)  # before who declined a task is offered it again
+MOST_FAILED = (
+    20  # tries of a task that brought nothing: then it is given up (the index task_failed says 20 too)
+)
+
+
+class GivenUp(Struct, frozen=True):
+    task: TaskId
+    step: str
+    campaign: CampaignId
+    failed: int
+    why: str  # of the last try
 
 
 class Evidence(Struct, frozen=True):
@@ -150,11 +164,16 @@ async def returned(
 
 
 async def leave(tx: Tx, ids: Sequence[AssignmentId], state: State, why: Sequence[str]) -> None:
-    """Declined or lapsed: no result, and the place stands open again."""
+    """Declined or lapsed: no result, and the place stands open again. The task counts how often that was so."""
     await tx.execute(
         """
-        update assignment set state = $2, why = new.why
-          from unnest($1::bigint[], $3::text[]) as new (id, why) where assignment.id = new.id
+        with gone as (
+             update assignment set state = $2, why = new.why
+               from unnest($1::bigint[], $3::text[]) as new (id, why) where assignment.id = new.id
+             returning task)
+        update task set failed = failed + counted.n
+          from (select task, count(*)::smallint as n from gone group by task) as counted
+         where task.id = counted.task
         """,
         ids,
         state.value,
@@ -174,6 +193,25 @@ async def open_places(tx: Tx, change: Mapping[TaskId, int], now: Instant) -> Non
         list(change.values()),
         now,
     )
+
+
+async def give_up(tx: Tx) -> list[GivenUp]:
+    """Ask nobody any more for what so many tries brought nothing of; with an answer it is judged, else parked."""
+    rows = await tx.fetch(
+        f"""
+        update task set places = 0,
+               state = case when exists (select from assignment where assignment.task = task.id
+                                            and assignment.state in ('offered', 'returned', 'accepted'))
+                            then 'open' else 'parked' end
+          from step
+         where step.id = task.step and task.failed >= {MOST_FAILED} and places > 0
+           and task.state = 'open' and pinned is null
+        returning task.id, step.path, step.campaign, task.failed,
+                  (select why from assignment where assignment.task = task.id and assignment.state in
+                          ('declined', 'lapsed') order by id desc limit 1) as why
+        """
+    )
+    return [GivenUp(row["id"], row["path"], row["campaign"], row["failed"], row["why"]) for row in rows]
 
 
 async def expired(tx: Tx, now: Instant, silent: Instant, limit: int) -> list[Assignment]:
@@ -226,7 +264,7 @@ async def ready(tx: Tx, kinds: Sequence[str], nodes: Sequence[NodeId], most: int
 
 
 async def ready_for(
-    tx: Tx, kinds: Sequence[str], owner: OwnerId, poor: Sequence[CampaignId], most: int
+    tx: Tx, now: Instant, kinds: Sequence[str], owner: OwnerId, poor: Sequence[CampaignId], most: int
 ) -> list[Work]:
     """The same for one owner who has tried everything at the front, or for whom its campaigns can't pay."""
     rows = await tx.fetch(
@@ -237,7 +275,8 @@ async def ready_for(
                    and step.campaign <> all($4::bigint[])
                    and not exists (select from assignment
                                     where assignment.task = task.id and owner = $2
-                                      and assignment.state not in ('declined', 'lapsed'))
+                                      and (assignment.state not in ('declined', 'lapsed')
+                                           or assignment.state = 'declined' and offered > $5))
                  order by rank, task.id limit $3 for update of task skip locked) as task
           join step on step.id = task.step
           join account on account.name = 'escrow:' || step.campaign
@@ -247,6 +286,7 @@ async def ready_for(
         owner,
         most,
         poor,
+        now - REST,
     )
     return [_work(row) for row in rows]
 
@@ -270,15 +310,20 @@ def _work(row: Record) -> Work:
     )
 
 
-async def tried(tx: Tx, tasks: Sequence[TaskId], owners: Sequence[OwnerId]) -> dict[TaskId, Set[OwnerId]]:
+async def tried(
+    tx: Tx, now: Instant, tasks: Sequence[TaskId], owners: Sequence[OwnerId]
+) -> dict[TaskId, Set[OwnerId]]:
+    """Which of these owners have a try at a task, or declined it a moment ago."""
     rows = await tx.fetch(
         """
         select task, array_agg(owner) as owners from assignment
-         where task = any($1::bigint[]) and owner = any($2::text[]) and state not in ('declined', 'lapsed')
+         where task = any($1::bigint[]) and owner = any($2::text[])
+           and (state not in ('declined', 'lapsed') or state = 'declined' and offered > $3)
          group by task
         """,
         tasks,
         owners,
+        now - REST,
     )
     return {row["task"]: frozenset(row["owners"]) for row in rows}
 

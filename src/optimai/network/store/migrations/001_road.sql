@@ -109,6 +109,7 @@ create table task (
     places    smallint not null,                   -- owners wanted now,
     role      text not null default 'answer',      -- and as what
     asked     smallint not null default 0,         -- assignments there ever were
+    failed    smallint not null default 0,         -- of those, declined or lapsed
     drawn     text,                                -- why it is audited, or why not; null: not decided yet,
     to_audit  boolean,                             -- whether it is,
     drawn_in  integer,                             -- and the epoch whose seed said so
@@ -126,6 +127,7 @@ create index task_ready on task (kind, rank, id) where places > 0 and state = 'o
 create index task_pinned on task (pinned) where places > 0 and state = 'open' and pinned is not null;
 create index task_full on task (id) where places = 0 and state = 'open';
 create index task_waiting on task (wanted) where places > 0 and asked > 0 and state = 'open';
+create index task_failed on task (id) where failed >= 20 and places > 0 and state = 'open' and pinned is null;
 create index task_step on task (step, state);
 create index task_untold on task (step) where state = 'closed' and not told;
 create index task_unpublished on task (step) where state = 'closed' and not published;
