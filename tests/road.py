@@ -170,9 +170,12 @@ class Road:
     async def work(self, offer: Offer) -> Done:
         """The honest work of an offer's kind."""
         kind = catalog.load(offer.kind)
-        kit = WorldKit(offer, self, None)  # type: ignore[arg-type]  # all that it asks of a world: database and now
-        result = await catalog.work(offer.kind)(msgspec.json.decode(offer.task, type=kind.task), kit)
+        task = msgspec.json.decode(offer.task, type=kind.task)
+        result = await catalog.work(offer.kind)(task, self.kit(offer))
         return Done(offer.assignment, Raw(msgspec.json.encode(result)))
+
+    def kit(self, offer: Offer) -> WorldKit:
+        return WorldKit(offer, self, None)  # type: ignore[arg-type]  # all that it asks of a world: database and now
 
     # What the coordinator does
 

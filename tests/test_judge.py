@@ -326,7 +326,7 @@ async def test_rows_that_are_not_made_of_the_rows_that_the_task_was_given_are_a_
     lie = first | {"_from": second["_from"] if parents is None else parents}
     if parents is not None:
         lie["_row"] = row_id("trials/counts", *parents)
-    blob = await road.database.blobs.put(rows.write([lie, second]))
+    blob = await road.kit(offer).write(rows.write([lie, second]))
     await road.exchange(ann, done(offer, {"rows": blob}), kinds=["word_count"])
     await road.stage("judge")
     [record] = await verdicts(road)
@@ -347,13 +347,24 @@ async def test_a_blob_that_was_never_brought_is_a_fault(road: Road):
     await refused(road, None)
 
 
+async def test_a_blob_of_another_campaign_is_a_fault(road: Road):
+    """Else a result could name what its campaign has no right to, and whoever reads it would be turned away."""
+    await road.begin()
+    ann = await road.join("ann")
+    blob = await road.database.blobs.put(rows.write(GOOD))
+    [offer] = await road.offered(ann)
+    await road.exchange(ann, done(offer, {"rows": blob}))
+    await road.stage("judge")
+    assert await states(road) == ["rejected"]
+
+
 async def refused(road: Road, blob: bytes | None) -> None:
     """What names this blob is refused, checked or not, and the next owner's result stands."""
     await road.begin(step={"validate": {"audit": "0%"}})
     ann, bob = await road.join("ann"), await road.join("bob")
     await trust(road, ann, bob)
-    name = await road.database.blobs.put(blob) if blob is not None else "a" * 64
     [offer] = await road.offered(ann)
+    name = await road.kit(offer).write(blob) if blob is not None else "a" * 64
     await road.offered(bob, room=0)
     await road.exchange(ann, done(offer, {"rows": name}))
     await road.stage("judge")
@@ -369,8 +380,8 @@ async def refused(road: Road, blob: bytes | None) -> None:
 async def test_rows_that_follow_are_taken(road: Road):
     await road.begin()
     ann = await road.join("ann")
-    blob = await road.database.blobs.put(rows.write(GOOD))
     [offer] = await road.offered(ann)
+    blob = await road.kit(offer).write(rows.write(GOOD))
     await road.exchange(ann, done(offer, {"rows": blob}))
     await road.stage("judge")
     assert await states(road) == ["accepted"]

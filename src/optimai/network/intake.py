@@ -1,8 +1,9 @@
-"""Can a result's rows be taken at all? Looked at before its kind judges it.
+"""Can a result be taken at all? Looked at before its kind judges it.
 
-Rows must be canonical, within limits, and follow from the task: named by their key,
-made of rows that the task was given, with the columns of their kind and no other. What
-does not is refused, so that no judge and no dataset ever sees it.
+The blobs that it names must have been brought to its campaign. Rows must be canonical,
+within limits, and follow from the task: named by their key, made of rows that the task
+was given, with the columns of their kind and no other. What does not is refused, so
+that no judge and no dataset ever sees it.
 """
 
 from collections.abc import Iterable, Set
@@ -16,9 +17,10 @@ from optimai.core.assignment import Role
 from optimai.core.errors import BadRows, NotFound, WrongBytes
 from optimai.core.ids import BlobId
 from optimai.core.rows import Row, row_id
-from optimai.kinds import ruling
+from optimai.kinds import named, ruling
 from optimai.kinds.catalog import Loaded
 from optimai.network import shards
+from optimai.network.store import tokens
 from optimai.network.store.judging import Answered, Try
 from optimai.network.store.sql import Tx
 
@@ -35,6 +37,8 @@ async def flaw(tx: Tx, kind: Loaded, case: Answered, one: Try) -> str:
     asked = case.audit if one.role is Role.AUDIT and case.audit else case.body
     task = msgspec.json.decode(asked, type=kind.task)
     result = msgspec.json.decode(one.result, type=kind.result)
+    if lacking := await tokens.lacking(tx, case.campaign, list(named.blobs(result, kind.result))):
+        return str(NotFound("blob", lacking, "Upload what a result names before the result."))
     try:
         taken = await _rows_that_follow(tx, kind, case, task, result)
     except (BadRows, NotFound, WrongBytes) as fault:

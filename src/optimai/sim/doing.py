@@ -18,12 +18,13 @@ from msgspec import Raw, json
 from optimai.blobs.port import Blobs
 from optimai.core import rows
 from optimai.core.clock import Instant
-from optimai.core.ids import BlobId, RowId
+from optimai.core.ids import AssignmentId, BlobId, RowId
 from optimai.core.rows import Row
 from optimai.kinds import catalog
 from optimai.kinds.contract import Shard
 from optimai.kinds.hold import spec as hold
 from optimai.kinds.kit import Asked, Page, Refused
+from optimai.network import access
 from optimai.wire.exchange import Asked as AskedOnTheWire
 from optimai.wire.exchange import Done, Offer
 
@@ -76,7 +77,7 @@ class Wrong(Doing):
     """A liar that any exact kind exposes: what it names as its rows was never asked for."""
 
     async def do(self, offer: Offer, world: "World") -> tuple[timedelta, Done]:
-        blob = await world.database.blobs.put(f"{self.kinds} {offer.assignment}\n".encode())
+        blob = await WorldKit(offer, world, None).write(f"{self.kinds} {offer.assignment}\n".encode())
         return timedelta(milliseconds=20), Done(offer.assignment, Raw(json.encode({"rows": blob})))
 
 
@@ -85,6 +86,7 @@ class WorldKit:
 
     def __init__(self, offer: Offer, world: "World", web: Web | None) -> None:
         self.step = offer.step
+        self._assignment = offer.assignment
         self.until = offer.lease_until
         self._world = world
         self._web = web
@@ -107,7 +109,11 @@ class WorldKit:
         return await self._world.database.blobs.get(blob)
 
     async def write(self, data: bytes) -> BlobId:
-        return await self._world.database.blobs.put(data)
+        database = self._world.database
+        blob = await database.blobs.put(data)
+        async with database.begin() as (tx, now):
+            await access.brought(tx, AssignmentId(self._assignment), blob, len(data), now)
+        return blob
 
     async def fetch(self, url: str, *, delay_ms: int = 0) -> Page:
         found = self._web(url) if self._web else Refused("unreachable", "this world has no web")

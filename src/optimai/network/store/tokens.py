@@ -65,6 +65,21 @@ async def has_blob(tx: Tx, campaign: CampaignId, blob: BlobId) -> bool:
     )
 
 
+async def lacking(tx: Tx, campaign: CampaignId, blobs: Sequence[BlobId]) -> BlobId | None:
+    """One of these that nobody has brought to this campaign."""
+    if not blobs:
+        return None
+    found: BlobId | None = await tx.fetchval(
+        """
+        select id from unnest($2::text[]) as named (id)
+         where not exists (select from blob where campaign = $1 and blob.id = named.id) limit 1
+        """,
+        campaign,
+        blobs,
+    )
+    return found
+
+
 async def add_blob(
     tx: Tx, campaign: CampaignId, blob: BlobId, size: int, assignment: AssignmentId, now: Instant
 ) -> None:
