@@ -293,6 +293,19 @@ async def test_the_ledger_is_in_balance_and_each_closed_epoch_has_its_head(story
     assert closed[0].link == balance.link
 
 
+async def test_epochs_in_a_row_in_which_nothing_happened_are_one_line(server: str):
+    async with fresh(server) as database:
+        world = await town.settle(database, rows=20)
+        await town.live(world, 300)
+        async with look(database) as (tx, _):
+            running, idle, *busy = await ledger.epochs(tx)
+    assert running.first == running.number == idle.number + 1
+    assert (idle.verdicts, len(idle.head)) == (0, 64)
+    assert idle.number - idle.first > 5
+    assert [one.number for one in busy] == list(range(idle.first - 1, 0, -1))
+    assert busy[0].closed == idle.opened
+
+
 async def test_the_list_of_campaigns_says_what_each_has_spent_and_made(story: Story):
     async with look(story.database) as (tx, _):
         [one] = await campaigns.listed(tx)
