@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from optimai.core.clock import Instant
 from optimai.core.errors import BadValue, NotFound
 from optimai.core.ids import EarningId
 from optimai.network.queries import (
@@ -21,6 +22,7 @@ from optimai.network.queries import (
     look,
     nodes,
     trace,
+    workers,
 )
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.steps import Step
@@ -181,6 +183,19 @@ async def test_a_newcomer_of_a_kind_that_is_done_twice_is_on_probation(story: St
     machines = [one for one in found.workers if one.hands == "machine" and not one.suspended]
     assert {kind for one in machines for kind in one.probation} == {"word_count"}
     assert worker(found, "6 people").probation == ()
+
+
+async def test_who_has_nobody_to_check_him_in_a_private_network_is_not_said_to_be_checked(server: str):
+    async with fresh(server) as database:
+        world = World(database, town.START)
+        ann = await world.join("ann", town.Machine())
+        await world.run(to=Instant(world.now + timedelta(minutes=1)))
+        async with look(database) as (tx, now):
+            assert await workers.alone(tx, now, {"word_count"}, {ann.owner}) == {(ann.owner, "word_count")}
+        bob = await world.join("bob", town.Machine())
+        await world.run(to=Instant(world.now + timedelta(minutes=1)))
+        async with look(database) as (tx, now):
+            assert await workers.alone(tx, now, {"word_count"}, {ann.owner, bob.owner}) == set()
 
 
 async def test_each_zero_in_somebodys_pay_has_its_reason(story: Story):
