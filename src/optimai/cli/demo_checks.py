@@ -126,7 +126,7 @@ async def check(home: Path, network: Client, told: Story) -> Report:
         if _overpaid(one)
     ]
     wrong += [f"not survived: {one.what}" for one in faults if not one.survived]
-    wrong += [SUMS[what].format(_said(what, value)) for what, value in seen.sums.items() if value]
+    wrong += [unbalanced(what, value) for what, value in seen.sums.items() if value]
     wrong += [f"{lost} acknowledged results are lost"] if lost else []
     wrong += (
         [f"the files have {rows} rows, the manifest {seen.rows}"] if rows != seen.rows or not rows else []
@@ -146,8 +146,11 @@ async def check(home: Path, network: Client, told: Story) -> Report:
     )
 
 
-def _said(what: str, value: int) -> str:
-    return f"{opi(Nano(value))} OPI" if what in ("all_accounts", "transfers") else f"{value:,}"
+def unbalanced(what: str, value: int) -> str:
+    """Of a sum of the ledger that must be 0: what it means that it is not."""
+    return SUMS[what].format(
+        f"{opi(Nano(value))} OPI" if what in ("all_accounts", "transfers") else f"{value:,}"
+    )
 
 
 def _unknown(home: Path, seen: Seen) -> int:
