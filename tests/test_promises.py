@@ -101,6 +101,10 @@ PROMISES = {
         "test_promises",
         "test_every_word_and_option_of_a_campaign_is_documented",
     ),
+    "docs/campaign.md says what columns a kind reads and gives": (
+        "test_promises",
+        "test_the_columns_that_a_kind_reads_and_gives_are_documented",
+    ),
 }
 
 
@@ -315,3 +319,23 @@ def test_every_word_and_option_of_a_campaign_is_documented():
     assert first_cells(general) == words_of_a_campaign()
     documented = {section.partition("`")[0]: first_cells(section) for section in kinds.split("\n### `")[1:]}
     assert documented == {kind: options(kind) for kind in catalog.names()}
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_the_columns_that_a_kind_reads_and_gives_are_documented(name: str):
+    """A column that an option names stands there by the name of the option."""
+    page = (ROOT / "docs" / "campaign.md").read_text("utf-8")
+    section = page.partition(f"\n### `{name}`\n")[2].partition("\n### ")[0]
+    reads, gives = (
+        re.search(rf"^- {word}: (.*?)\.$", section, re.MULTILINE | re.DOTALL).group(1)  # type: ignore[union-attr]
+        for word in ("Reads", "Gives")
+    )
+    kind = catalog.load(name)
+    example = next(iter((ROOT / "src/optimai/kinds" / name.replace(".", "_") / "examples").glob("*.json")))
+    written = json.loads(example.read_text("utf-8"))["options"]
+    given = msgspec.convert(written, type=kind.options)
+    naming = {getattr(given, option): option for option in ("column", "by") if option in options(name)}
+    needed = {naming.get(column, column) for column in kind.needs(given)}
+    assert set(re.findall("`(.*?)`", reads)) - {"known", "crawl"} == needed
+    assert set(re.findall("`(.*?)`", gives)) == set(kind.kind.gives)
+    assert ("all columns that it was given" in gives) == kind.kind.carries

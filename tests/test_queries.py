@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from optimai.core.clock import Instant
 from optimai.core.errors import BadValue, NotFound
 from optimai.core.ids import EarningId
 from optimai.network.queries import (
@@ -21,6 +22,7 @@ from optimai.network.queries import (
     look,
     nodes,
     trace,
+    workers,
 )
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.steps import Step
@@ -183,6 +185,19 @@ async def test_a_newcomer_of_a_kind_that_is_done_twice_is_on_probation(story: St
     assert worker(found, "6 people").probation == ()
 
 
+async def test_who_has_nobody_to_check_him_in_a_private_network_is_not_said_to_be_checked(server: str):
+    async with fresh(server) as database:
+        world = World(database, town.START)
+        ann = await world.join("ann", town.Machine())
+        await world.run(to=Instant(world.now + timedelta(minutes=1)))
+        async with look(database) as (tx, now):
+            assert await workers.alone(tx, now, {"word_count"}, {ann.owner}) == {(ann.owner, "word_count")}
+        bob = await world.join("bob", town.Machine())
+        await world.run(to=Instant(world.now + timedelta(minutes=1)))
+        async with look(database) as (tx, now):
+            assert await workers.alone(tx, now, {"word_count"}, {ann.owner, bob.owner}) == set()
+
+
 async def test_each_zero_in_somebodys_pay_has_its_reason(story: Story):
     zeros = 0
     for node in story.world.nodes:
@@ -291,6 +306,19 @@ async def test_the_ledger_is_in_balance_and_each_closed_epoch_has_its_head(story
     assert all(len(one.head) == len(one.bundle) == 64 for one in closed)
     assert {one.keyid for one in closed} == {story.database.network.id}
     assert closed[0].link == balance.link
+
+
+async def test_epochs_in_a_row_in_which_nothing_happened_are_one_line(server: str):
+    async with fresh(server) as database:
+        world = await town.settle(database, rows=20)
+        await town.live(world, 300)
+        async with look(database) as (tx, _):
+            running, idle, *busy = await ledger.epochs(tx)
+    assert running.first == running.number == idle.number + 1
+    assert (idle.verdicts, len(idle.head)) == (0, 64)
+    assert idle.number - idle.first > 5
+    assert [one.number for one in busy] == list(range(idle.first - 1, 0, -1))
+    assert busy[0].closed == idle.opened
 
 
 async def test_the_list_of_campaigns_says_what_each_has_spent_and_made(story: Story):

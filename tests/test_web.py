@@ -71,6 +71,29 @@ async def test_an_error_is_a_page_with_the_sentence_that_says_what_to_do_next(da
             response, text = await get(base + path)
             assert response.status == status
             assert said in text
+            assert 'data-part="health"' in text
+            assert "<footer>" in text
+
+
+async def test_the_list_of_campaigns_is_the_first_page(database: Database):
+    await town.settle(database)
+    async with serving(database) as base:
+        response, _ = await get(f"{base}/campaigns")
+        assert str(response.url) == f"{base}/"
+
+
+async def test_what_a_program_may_ask_for_is_described_without_anything_from_elsewhere(database: Database):
+    async with serving(database, app.make(database, Batcher(database), routes(database))) as base:
+        response, text = await get(f"{base}/api", "text/html")
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert "GET /v1/campaigns/{name}" in text
+        assert "What a campaign does just now" in text
+        response, text = await get(f"{base}/api/openapi.json", "text/html")
+        assert set(msgspec.json.decode(text)["paths"]) >= {"/v1/campaigns", "/network"}
+        for path in ("/api/", "/api/openapi.json/", "/api/openapi.json/x"):
+            _, text = await get(base + path, "text/html")
+            assert "http://" not in text
+            assert "https://" not in text
 
 
 async def test_an_unknown_address_is_a_page_to_a_browser_and_an_error_with_a_code_to_a_program(
@@ -85,6 +108,19 @@ async def test_an_unknown_address_is_a_page_to_a_browser_and_an_error_with_a_cod
             response, text = await get(base + path)
             assert (response.status, response.content_type) == (404, "application/json")
             assert msgspec.json.decode(text)["code"] == "http"
+
+
+async def test_a_dataset_shows_what_says_most_of_a_row_first_and_the_sizes_of_its_splits(database: Database):
+    await town.live(await town.settle(database), 5)
+    async with serving(database) as base:
+        _, text = await get(f"{base}/datasets/plants@1")
+    [first, *_] = re.findall(r"<ol class=.rows.>(.*?)</li>", text, re.DOTALL)
+    assert re.findall("<dt>(.*?)</dt>", first)[:3] == ["label", "votes", "of"]
+    assert "how many people&#39;s answers counted; from topic" in text
+    train, test = (
+        int(rows) for rows in re.search(r"train with (\d+) rows and test with (\d+)", text).groups()
+    )
+    assert train + test == 120
 
 
 async def test_a_dataset_without_its_number_leads_to_the_newest(database: Database):
@@ -180,7 +216,7 @@ async def test_the_stream_ends_with_its_campaign(database: Database):
     assert (await seen(database)).state == "done"
 
 
-async def test_while_nothing_changes_a_comment_tells_that_we_are_still_here(
+async def test_while_nothing_changes_an_event_tells_that_we_are_still_here(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(live, "EVERY", 0.05)
@@ -188,7 +224,7 @@ async def test_while_nothing_changes_a_comment_tells_that_we_are_still_here(
     await town.live(await town.settle(database), 1)
     async with serving(database) as base, watching(base) as stream:
         await stream.parts()
-        assert (await stream.message())[""] == "still here"
+        assert (await stream.message())["event"] == "here"
 
 
 async def test_many_who_watch_cost_one_look_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch):

@@ -1,5 +1,6 @@
 """The pages in a real browser: they follow what happens, fit a phone, and shut nobody out."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
+from optimai.network.api import app
+from optimai.network.batch import Batcher
 from optimai.network.queries import datasets, look
 from optimai.sim.world import World
+from optimai.web.pages import routes
 from tests import town
 from tests.browser import CHROMIUM, browsing, page_of, serving
 
@@ -31,9 +35,11 @@ PAGES = (
     "/datasets/plants@1",
     "/trace/plants/1/ROW",
     "/ledger",
+    "/api",
 )
 PHONE = 390
 NO_SUCH = ("/campaigns/nope", "/nowhere")
+AS_OF = re.compile(r"as of \d\d:\d\d:\d\d")
 WHERE = """() => {
     const here = document.activeElement;
     return [[...document.links].indexOf(here), getComputedStyle(here).outlineStyle];
@@ -59,7 +65,8 @@ async def site(server: str) -> AsyncIterator[Site]:
         await town.live(world, 16)
         async with look(database) as (tx, _):
             row = (await datasets.version(tx, "plants", 1)).first[0]["_row"]
-        base = await stack.enter_async_context(serving(database))
+        whole = app.make(database, Batcher(database), routes(database))
+        base = await stack.enter_async_context(serving(database, whole))
         yield Site(world, base, await stack.enter_async_context(browsing()), row)
 
 
@@ -166,7 +173,10 @@ async def test_a_page_says_when_it_stands_still_and_goes_on_when_the_coordinator
             async with serving(database) as base:
                 await page.goto(f"{base}/campaigns/plants")
                 await expect(page.locator("[data-part=lead]")).to_contain_text("have a verdict")
+                await expect(page.locator("[data-now=live]")).to_be_visible()
+                await expect(page.locator("[data-as-of]")).to_be_hidden()
             await expect(page.locator("[data-lost]")).to_be_visible()
+            await expect(page.locator("[data-now=lost] [data-as-of]")).to_have_text(AS_OF)
 
             await town.tell(world, "good", "Coordinator killed and back in 1.2 s", "None is lost.")
             async with serving(database, port=int(base.rpartition(":")[2])):
@@ -174,3 +184,19 @@ async def test_a_page_says_when_it_stands_still_and_goes_on_when_the_coordinator
                     "back in 1.2 s", timeout=20_000
                 )
                 await expect(page.locator("[data-lost]")).to_be_hidden()
+                await expect(page.locator("[data-now=live]")).to_be_visible()
+
+
+async def test_a_page_that_nothing_will_change_any_more_says_of_when_it_is(server: str, site: Site):
+    async with town.fresh(server) as database:
+        world = await town.settle(database)
+        await town.live(world, 24)
+        async with serving(database) as base, page_of(site.browser) as page:
+            await page.goto(f"{base}/campaigns/plants")
+            await expect(page.locator("[data-now=live]")).to_be_visible()
+            await town.live(world, 110)
+            await expect(page.locator("[data-part=lead]")).to_contain_text("came back")
+            for path in ("/campaigns/plants", "/campaigns/plants", "/", "/ledger"):
+                await expect(page.locator("[data-now=still] [data-as-of]")).to_have_text(AS_OF)
+                await expect(page.locator("[data-lost]:visible")).to_have_count(0)
+                await page.goto(base + path)

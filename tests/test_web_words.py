@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from optimai.core.clock import Instant, instant
 from optimai.core.money import OPI
+from optimai.kinds import catalog
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.checks import Check, together
 from optimai.network.queries.steps import Step
@@ -205,6 +206,7 @@ def worker(name: str, **said: Any) -> Worker:
         "quality": 500_000,
         "in_hand": (("topic", 1),),
         "probation": (),
+        "unchecked": (),
         "suspended": (),
         "available": OPI,
         "pending": 0,
@@ -223,6 +225,17 @@ def test_people_who_are_real_or_suspended_are_never_told_together():
         ("copier", 0, (("topic", 1),)),
     ]
     assert "suspended for label: 4 of 4 checked were wrong" in words.doing(barred)
+
+
+def test_whose_work_nobody_else_can_check_is_not_said_to_be_done_twice():
+    said = words.doing(worker("ann", unchecked=("crawl", "dedup")))
+    assert "its crawl and dedup is checked by nobody else: no other owner is here" in said
+    assert "twice" not in said
+
+
+@pytest.mark.parametrize("kind", catalog.names())
+def test_every_column_of_a_kind_is_explained_where_its_rows_are_shown(kind: str):
+    assert set(catalog.load(kind).kind.gives) <= words.COLUMNS.keys()
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=2, max_size=60))

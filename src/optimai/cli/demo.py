@@ -99,7 +99,7 @@ async def _demo(keep: bool, into: Path, port: int) -> Report:
             )
             report = await demo_checks.check(private.home, network, story)
         (into / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-        demo_summary.show(out, report, folder)
+        demo_summary.show(out, report, into)
         if keep:
             out.print(f"[dim]The page stays up at {private.url}. Ctrl-C ends it.[/dim]")
             await asyncio.Event().wait()

@@ -10,6 +10,7 @@ from msgspec import Struct
 from optimai.blobs.disk import DiskBlobs
 from optimai.client.network import Client
 from optimai.core.errors import NotFound
+from optimai.core.money import Nano, opi
 from optimai.kinds import bundle, catalog
 from optimai.kinds.lines import Head
 from optimai.network.home import Home, Numbers
@@ -20,6 +21,13 @@ from optimai.network.store.sql import Database
 from optimai.node.outbox import Outbox
 
 LIARS = ("fabricator", "replayer", "copier")
+SUMS = {  # what it means where one of the ledger's sums is not 0
+    "all_accounts": "all accounts together are {}, not 0: money was made or lost",
+    "transfers": "all transfers together move {}, not 0: money was made or lost",
+    "double_paid": "{} results were paid more than once",
+    "wrong_balances": "{} accounts differ from the sum of their transfers",
+    "wrong_states": "{} reserved or pending accounts differ from the sum of their lines of pay",
+}
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -34,10 +42,11 @@ class Story(Struct, frozen=True, kw_only=True):
     key: bytes  # the network's
 
 
-class StepLine(Struct, frozen=True):
+class StepLine(Struct, frozen=True, omit_defaults=True):
     name: str
     rows_in: int
     rows_out: int
+    answers: int = 0  # of standing work, which makes no rows
 
 
 class NodeLine(Struct, frozen=True):
@@ -71,6 +80,7 @@ class Verified(Struct, frozen=True):
     epoch: int
     ok: bool
     tampered_detected: bool
+    fullest: int  # the epoch with the most verdicts
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -110,9 +120,13 @@ async def check(home: Path, network: Client, told: Story) -> Report:
     wrong += [
         f"the honest {one.name} was suspended" for one in nodes if one.habit not in LIARS and one.caught_by
     ]
-    wrong += [f"{one.name} ({one.habit}) earned {one.earned_nopi}" for one in nodes if _overpaid(one)]
+    wrong += [
+        f"{one.name}, a {one.habit}, earned {opi(one.earned_nopi)} OPI with made-up work, and should have earned 0"
+        for one in nodes
+        if _overpaid(one)
+    ]
     wrong += [f"not survived: {one.what}" for one in faults if not one.survived]
-    wrong += [f"{what} is {value}, not 0" for what, value in seen.sums.items() if value]
+    wrong += [unbalanced(what, value) for what, value in seen.sums.items() if value]
     wrong += [f"{lost} acknowledged results are lost"] if lost else []
     wrong += (
         [f"the files have {rows} rows, the manifest {seen.rows}"] if rows != seen.rows or not rows else []
@@ -122,13 +136,20 @@ async def check(home: Path, network: Client, told: Story) -> Report:
     return Report(
         ok=not wrong,
         seconds=told.seconds,
-        steps=tuple(StepLine(one.name, one.rows_in, one.rows_out) for one in seen.steps),
+        steps=tuple(StepLine(one.name, one.rows_in, one.rows_out, one.answers) for one in seen.steps),
         nodes=nodes,
         faults=faults,
         ledger=Ledger(seen.sums["all_accounts"], seen.sums["double_paid"], lost),
         dataset=Dataset(told.name, str(told.folder), rows),
         verify=verified,
         wrong=tuple(wrong),
+    )
+
+
+def unbalanced(what: str, value: int) -> str:
+    """Of a sum of the ledger that must be 0: what it means that it is not."""
+    return SUMS[what].format(
+        f"{opi(Nano(value))} OPI" if what in ("all_accounts", "transfers") else f"{value:,}"
     )
 
 
@@ -183,10 +204,13 @@ async def _epochs(network: Client, key: bytes) -> Verified:
     last = await newest_epoch(network)
     ok = last > 0
     caught = False
+    verdicts: dict[int, int] = {}
     for number in range(1, last + 1):
         head, data = await network.epoch(number)
-        ok &= bundle.verify(head, data, key).ok
+        found = bundle.verify(head, data, key)
+        ok &= found.ok
+        verdicts[number] = found.verdicts
         changed = bytearray(data)
         changed[len(changed) // 2] ^= 1
         caught = not bundle.verify(head, bytes(changed), key).ok
-    return Verified(last, ok, caught)
+    return Verified(last, ok, caught, max(verdicts, key=verdicts.__getitem__, default=0))

@@ -1,48 +1,93 @@
 """The demo's summary: fit for a screenshot, and every figure from the report."""
 
+import os
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
 from optimai.cli.demo_checks import NodeLine, Report
-from optimai.core.money import opi
+from optimai.core.money import Nano, opi
 
 
-def show(out: Console, report: Report, folder: Path) -> None:
+def show(out: Console, report: Report, into: Path) -> None:
+    """`into`: the demo's own folder."""
     out.print()
     out.print(_steps(report))
     out.print()
     out.print(_nodes(report))
-    out.print()
+    out.print(" [dim]held: units that the judge believed after all checks; only these are paid[/]\n")
     for fault in report.faults:
         out.print(f"  {'[green]survived[/]' if fault.survived else '[red]NOT SURVIVED[/]'}  {fault.what}")
     verify = report.verify
     ledger = report.ledger
     out.print(
-        f"\n  ledger    sum {ledger.sum_nopi} nano-OPI, paid twice {ledger.double_paid}, "
-        f"results lost {ledger.lost_results}"
+        f"\n  ledger    {_balance(ledger.sum_nopi)}"
+        f"\n            {ledger.double_paid or 'no'} results were paid twice, {ledger.lost_results or 'none'} lost"
         f"\n  evidence  epochs 1 to {verify.epoch} recomputed from their bundles: "
         f"{'they hold' if verify.ok else 'WRONG'}; "
-        f"a copy with one byte changed: {'noticed' if verify.tampered_detected else 'NOT NOTICED'}"
-        f"\n  dataset   {report.dataset.name}, {report.dataset.rows:,} rows, in {folder}"
+        f"\n            a copy with one byte changed: {'noticed' if verify.tampered_detected else 'NOT NOTICED'}"
+        f"\n  dataset   {report.dataset.name}, {report.dataset.rows:,} rows, in {report.dataset.path}"
     )
+    optimai, home = _program(), into / "network"
     if report.wrong:
         out.print("\n[red b]Not everything holds:[/]")
         for line in report.wrong:
             out.print(f"  [red]·[/] {line}")
+        out.print(
+            f"\nWhere to look: {into}/report.json has every figure, {into}/logs what each process said, and with"
+            f"\n  {optimai} up --home {home}"
+            "\nthe pages are back: each node's has its lines of pay with their reasons."
+        )
         return
     out.print(f"\n[green b]Everything holds.[/] {report.seconds:.0f} s. Next, all on this machine:\n")
-    out.print("  optimai run examples/docs.yaml", "  optimai trace docs@1 ROW", "  optimai verify", sep="\n")
+    commands = (
+        (
+            f"trace {report.dataset.name} {_a_row(report)} --home {home}",
+            "one row, back to signed work and pay",
+        ),
+        (f"verify {verify.fullest} --home {home}", "recompute the epoch with the most verdicts yourself"),
+        (f"up --home {home}", "bring the pages back, until Ctrl-C"),
+        ("run examples/docs.yaml", "the same without liars, in a network of your own"),
+    )
+    width = max(len(command) for command, _ in commands)
+    for command, what in commands:
+        out.print(f"  {optimai} {command:<{width}}  [dim]# {what}[/]", soft_wrap=True)
+
+
+def _balance(nopi: int) -> str:
+    if nopi == 0:
+        return "all accounts together are exactly 0 OPI: no coin was made, none was lost"
+    return f"all accounts together are {opi(Nano(nopi))} OPI, and MUST BE 0"
+
+
+def _program() -> str:
+    """What to call this program by, in the shell that it was called from."""
+    here = Path(sys.executable).with_name("optimai")
+    named = shutil.which("optimai")
+    return "optimai" if named and Path(named) == here else os.path.relpath(here)
+
+
+def _a_row(report: Report) -> str:
+    """The beginning of one row's name."""
+    file = next(Path(report.dataset.path).glob("*.parquet"))
+    return str(pq.read_table(file, columns=["_row"])["_row"][0].as_py())[:12]
 
 
 def _steps(report: Report) -> Table:
     table = Table(box=None, pad_edge=True, header_style="dim")
-    for name in ("step", "rows in", "rows out"):
-        table.add_column(name, justify="left" if name == "step" else "right")
+    for name in ("step", "rows in", "rows out", ""):
+        table.add_column(name, justify="right" if name.startswith("rows") else "left")
     for step in report.steps:
-        table.add_row(f"[b]{step.name}[/]", f"{step.rows_in:,}", f"{step.rows_out:,}")
+        makes = "–" if step.answers else f"{step.rows_out:,}"
+        told = (
+            f"[dim]makes none, it keeps them: {step.answers:,} proofs of it held[/]" if step.answers else ""
+        )
+        table.add_row(f"[b]{step.name}[/]", f"{step.rows_in:,}", makes, told)
     return table
 
 

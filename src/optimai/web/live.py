@@ -17,7 +17,7 @@ from optimai.web import views
 
 EVERY = 1.0  # seconds between looks
 SHARE = 10  # a look that takes t is followed by none for at least (SHARE - 1) t
-HEARTBEAT = 15.0  # seconds without a change, after which a comment tells that we are still here
+HEARTBEAT = 15.0  # seconds without a change, after which an event tells that we are still here
 RETRY = 2_000  # milliseconds after which a browser connects again
 
 
@@ -66,7 +66,7 @@ class Live:
                     )
                 elif clock() - told > HEARTBEAT:
                     told = clock()
-                    yield ServerSentEventMessage(comment="still here")
+                    yield ServerSentEventMessage(event="here", data="still")
                 if seen.over:
                     yield ServerSentEventMessage(event="end", data="over")
                     return

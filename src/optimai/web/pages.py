@@ -6,18 +6,20 @@
     /datasets, /datasets/NAME@N  the card, the first rows, how to get it
     /trace/NAME/N/ROW            a row back to the signed work behind it
     /ledger                      balance and epochs
+    /api                         what a program may ask for
 
 Each is one look at the network, and changes nothing.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Redirect, ServerSentEvent
-from litestar.types import ControllerRouterHandler
+from litestar.response.base import ASGIResponse
+from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from optimai.core.errors import NotFound, OptimaiError
 from optimai.network.queries import (
@@ -51,8 +53,12 @@ def routes(database: Database) -> list[ControllerRouterHandler]:
     async def provide_live() -> Live:
         return live
 
+    def refused(_: Request[Any, Any, Any], fault: OptimaiError) -> Response[None]:
+        return Refused(database, fault)
+
     handlers = [
         home,
+        campaign_list,
         campaign,
         campaign_live,
         node_list,
@@ -61,6 +67,7 @@ def routes(database: Database) -> list[ControllerRouterHandler]:
         dataset,
         row_trace,
         ledger_page,
+        api,
         static,
         elsewhere,
     ]
@@ -75,8 +82,21 @@ def routes(database: Database) -> list[ControllerRouterHandler]:
     ]
 
 
-def refused(_: Request[Any, Any, Any], fault: OptimaiError) -> Response[str]:
-    return views.error(fault)
+class Refused(Response[None]):
+    """A page like all others. It is made when it is sent: whoever makes a refusal into an answer can't wait."""
+
+    def __init__(self, database: Database, fault: OptimaiError) -> None:
+        super().__init__(None, status_code=fault.status)
+        self._database = database
+        self._fault = fault
+
+    def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **given: Any) -> ASGIResponse:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            async with look(self._database) as (tx, now):
+                page = views.error(self._fault, await health.health(tx, now))
+            await page.to_asgi_response(app, request, **given)(scope, receive, send)
+
+        return cast(ASGIResponse, answer)
 
 
 @get("/")
@@ -84,6 +104,11 @@ async def home(database: Base) -> Response[str]:
     async with look(database) as (tx, now):
         found = await campaigns.listed(tx)
         return views.page("campaigns.html", await health.health(tx, now), campaigns=found)
+
+
+@get("/campaigns")
+async def campaign_list() -> Redirect:
+    return Redirect("/")
 
 
 @get("/campaigns/{name:str}")
@@ -145,6 +170,13 @@ async def ledger_page(database: Base) -> Response[str]:
             balance=await ledger.balance(tx),
             epochs=await ledger.epochs(tx),
         )
+
+
+@get("/api")
+async def api(request: Request[Any, Any, Any], database: Base) -> Response[str]:
+    async with look(database) as (tx, now):
+        asked = views.asked(request.app.openapi_schema)
+        return views.page("api.html", await health.health(tx, now), asked=asked)
 
 
 @get("/static/{version:str}/{name:str}")

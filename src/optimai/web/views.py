@@ -7,6 +7,7 @@ from blake3 import blake3
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Response
 from litestar.enums import MediaType
+from litestar.openapi.spec import OpenAPI
 from markupsafe import Markup
 
 from optimai.core.errors import OptimaiError
@@ -91,7 +92,6 @@ _environment.filters |= {
     "count": words.count,
     "sentence": words.sentence,
     "span": words.span,
-    "soon": words.soon,
     "size": words.size,
     "share": words.share,
     "quality": words.quality,
@@ -114,12 +114,22 @@ def parts(campaign: Campaign, health: Health) -> dict[str, str]:
     }
 
 
+def asked(schema: OpenAPI) -> list[tuple[str, str, str]]:
+    """What a program may ask for: (method, path, what that does), by path."""
+    found = []
+    for path, item in sorted((schema.paths or {}).items()):
+        for method, operation in (("GET", item.get), ("PUT", item.put), ("POST", item.post)):
+            if operation:
+                found.append((method, path, operation.description or ""))
+    return found
+
+
 def page(template: str, health: Health, **values: Any) -> Response[str]:
     return _html(template, 200, health=health, now=health.now, **values)
 
 
-def error(fault: OptimaiError) -> Response[str]:
-    return _html("error.html", fault.status, health=None, fault=fault)
+def error(fault: OptimaiError, health: Health) -> Response[str]:
+    return _html("error.html", fault.status, health=health, fault=fault)
 
 
 def _html(template: str, status: int, **values: Any) -> Response[str]:

@@ -11,11 +11,16 @@ from markupsafe import Markup
 from optimai.core.chance import MILLION
 from optimai.core.clock import Instant
 from optimai.core.money import Nano, opi
+from optimai.core.version import Version
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.checks import Check
+from optimai.network.queries.datasets import Shown
 from optimai.network.queries.steps import Step
 from optimai.network.queries.trace import Hop, Made, Trace
 from optimai.network.queries.workers import Worker
+
+LONG = 80  # characters, from where on a value has lines of its own
+SEEN = 400  # and so many of them are shown
 
 
 def count(number: int, noun: str) -> str:
@@ -60,11 +65,6 @@ def span(time: timedelta) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{round(hours / 24)} days"
-
-
-def soon(time: timedelta) -> str:
-    """A span that does not change every second."""
-    return span(time) if time >= timedelta(minutes=1) else "less than a minute"
 
 
 def size(many: int) -> str:
@@ -234,8 +234,10 @@ def doing(worker: Worker) -> Markup:
     said = ", ".join(f"{count(tasks, 'task')} of {step} in hand" for step, tasks in worker.in_hand)
     if not said:
         said = "nothing in hand" if worker.alive else "not seen lately"
-    if worker.probation:
+    if worker.probation and worker.alive:
         said += f"; on probation: all its {' and '.join(worker.probation)} is done twice"
+    if worker.unchecked and worker.alive:
+        said += f"; its {' and '.join(worker.unchecked)} is checked by nobody else: no other owner is here"
     return Markup('<span class="soft">{}</span>').format(said)
 
 
@@ -254,6 +256,67 @@ def drawn(made: Made) -> str:
     if made.draw.why == "opinions" and len(made.results) == 1:
         return "It needs no second opinion: the network knew the right answers."
     return DRAWN[made.draw.why]
+
+
+COLUMNS = {  # what the kinds' own columns say
+    "body": "hash of the bytes that came",
+    "duplicates": "how many rows with the same or nearly the same text it stands for, beside itself",
+    "encoding": "of the bytes, as the server said",
+    "fetched_at": "when it was fetched",
+    "label": "the answer that most gave, or the requester's own where it was known",
+    "language": "of the text, as a two-letter code",
+    "last_modified": "when it was last changed, as the server said",
+    "length": "in bytes",
+    "moved_to": "where it leads now",
+    "of": "how many people's answers counted",
+    "refused": "why it was not asked for",
+    "site": "the host that it is from",
+    "state": "what became of the link",
+    "status": "the server's answer, as a number of HTTP",
+    "text": "the main text",
+    "title": "the page's own",
+    "type": "of the content, as the server said",
+    "url": "its address",
+    "votes": "how many of these people gave this label",
+    "words": "how many the text has",
+}
+
+
+def said_of(name: str, step: str) -> str:
+    """What a column of a dataset says, and who says it."""
+    if not step:
+        return "given by the requester"
+    return f"{COLUMNS[name]}; from {step}" if name in COLUMNS else f"from {step}"
+
+
+def first_rows(shown: Shown) -> list[tuple[str, list[tuple[str, str]], list[tuple[str, str]]]]:
+    """The first rows to read: its name, its short values, its long ones; what says most of a row comes first."""
+    names = sorted((name for name, _ in shown.columns), key=lambda name: name not in ("label", "title"))
+    texts = [{name: _text(row[name]) for name in names} for row in shown.first]
+    long = {name for name in names if any(len(text[name]) > LONG for text in texts)}
+    return [
+        (
+            row["_row"],
+            [(name, text[name]) for name in names if name not in long],
+            [(name, text[name][:SEEN]) for name in names if name in long],
+        )
+        for row, text in zip(shown.first, texts, strict=True)
+    ]
+
+
+def _text(value: object) -> str:
+    return "–" if value is None else str(value)
+
+
+def splits(version: Version) -> Markup:
+    """How its rows are divided."""
+    sizes: dict[str, int] = {}
+    for part in version.parts:
+        sizes[part.split] = sizes.get(part.split, 0) + part.rows
+    if len(sizes) < 2:
+        return Markup("")
+    each = [f"{name} with {count(rows, 'row')}" for name, rows in sizes.items()]
+    return Markup(" It is split into <b>{}</b>.").format(" and ".join([", ".join(each[:-1]), each[-1]]))
 
 
 def told(trace: Trace, hop: Hop) -> tuple[dict[str, Any], list[str]]:

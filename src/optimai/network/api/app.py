@@ -12,6 +12,7 @@ from litestar import Litestar, Request, Response
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 from optimai.core.errors import BadMessage, Internal, OptimaiError
@@ -22,6 +23,15 @@ from optimai.network.door import Door
 from optimai.network.store.sql import Database
 
 log = logging.getLogger(__name__)
+
+# As JSON alone: the pages that Litestar makes of it load their script from elsewhere.
+DESCRIBED = OpenAPIConfig(
+    title="OptimAI network",
+    version="1",
+    path="/api/openapi.json",
+    render_plugins=[JsonRenderPlugin(path="/")],
+    use_handler_docstrings=True,
+)
 
 
 def serving(
@@ -50,7 +60,7 @@ def make(database: Database, pages: Sequence[ControllerRouterHandler] = ()) -> L
         ],
         dependencies={"database": Provide(provide)},
         exception_handlers={OptimaiError: _refused, Exception: _broken},
-        openapi_config=OpenAPIConfig(title="OptimAI network", version="1", path="/api"),
+        openapi_config=DESCRIBED,
         request_max_body_size=machines.MOST_BLOB + 1024,
         logging_config=None,
     )
@@ -66,7 +76,7 @@ def _broken(_: Request[Any, Any, Any], fault: Exception) -> Response[dict[str, A
     if isinstance(fault, msgspec.DecodeError | UnicodeDecodeError):
         return _refused(_, BadMessage(str(fault)))
     if isinstance(fault, HTTPException):
-        why = f"{fault.detail.rstrip('.')}. What there is to ask for stands at /api."
+        why = f"{fault.detail.rstrip('.')}. What there is to ask for stands at {DESCRIBED.path}."
         said = {"code": "http", "message": why, "fault": "theirs", "retry": False}
         return Response(said, status_code=fault.status_code)
     log.error("a request failed", exc_info=fault)

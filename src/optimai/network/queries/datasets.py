@@ -1,5 +1,6 @@
 """Datasets: names, their versions, and what a version is made of, as the network has signed it."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import Struct
 from optimai.core.clock import Instant
 from optimai.core.ids import CampaignId
 from optimai.core.version import Part, Version
+from optimai.kinds import catalog
 from optimai.kinds.contract import Shard
 from optimai.network import shards
 from optimai.network.queries import evidence
@@ -40,6 +42,7 @@ class Shown(Struct, frozen=True, kw_only=True):
     newest: int  # number of the newest version of this name
     private: bool  # by its terms: its rows are shown to nobody here
     first: tuple[dict[str, Any], ...]
+    columns: tuple[tuple[str, str], ...]  # of these rows: (name, step that made it), what was made last first
 
 
 async def listed(tx: Tx) -> tuple[Summary, ...]:
@@ -66,19 +69,33 @@ async def version(tx: Tx, name: str, number: int) -> Shown:
     """Raises NotFound."""
     row = await evidence.version(tx, name, number)
     version, signed = manifest(row["manifest"])
+    first = () if version.private else await _first(tx, version.parts)
     return Shown(
         version=version,
         keyid=signed.signatures[0].keyid,
         campaign=row["campaign"],
         newest=row["newest"],
         private=version.private,
-        first=() if version.private else await _first(tx, version.parts),
+        first=first,
+        columns=tuple(_columns(version.card["steps"], first[0])) if first else (),
     )
 
 
 def manifest(data: bytes) -> tuple[Version, Envelope]:
     signed = envelope.read(data)
     return msgspec.json.decode(signed.payload, type=Version), signed
+
+
+def _columns(steps: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The network's own are no part of it. "": given by the requester."""
+    left = [name for name in row if not name.startswith("_")]
+    for step in reversed(steps):
+        if step["kind"] in catalog.names():
+            for name in catalog.load(step["kind"]).kind.gives:
+                if name in left:
+                    left.remove(name)
+                    yield name, step["name"]
+    yield from ((name, "") for name in left)
 
 
 async def _first(tx: Tx, parts: tuple[Part, ...]) -> tuple[dict[str, Any], ...]:

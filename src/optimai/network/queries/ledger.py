@@ -12,7 +12,7 @@ from optimai.network.store import reading
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
 
-MOST_EPOCHS = 50
+MOST_EPOCHS = 50  # lines of them
 ORDER = ("outside", "available", "escrow", "reserved", "pending")  # in which money passes through them
 
 
@@ -33,8 +33,11 @@ class Balance(Struct, frozen=True, kw_only=True):
 
 
 class Epoch(Struct, frozen=True, kw_only=True):
-    number: int
-    opened: Instant
+    """One, or several in a row in which nothing happened: then the head and what follows are of the last."""
+
+    first: int
+    number: int  # of the last
+    opened: Instant  # the first
     closes: Instant
     verdicts: int
     closed: Instant | None  # None: it runs, and what follows is not known yet
@@ -64,6 +67,7 @@ async def epochs(tx: Tx) -> tuple[Epoch, ...]:
     found = []
     for row in await reading.epochs(tx, MOST_EPOCHS):
         epoch = Epoch(
+            first=row["first"],
             number=row["number"],
             opened=row["opened"],
             closes=row["closes"],

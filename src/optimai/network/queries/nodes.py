@@ -10,7 +10,7 @@ from optimai.core.money import Nano
 from optimai.core.standing import Standing, on_probation
 from optimai.network.queries import earnings
 from optimai.network.queries.earnings import Line
-from optimai.network.queries.workers import done_twice, quality
+from optimai.network.queries.workers import alone, done_twice, quality
 from optimai.network.store import reading, watching
 from optimai.network.store.sql import Record, Tx
 
@@ -26,6 +26,7 @@ class Trust(Struct, frozen=True, kw_only=True):
     faults: int
     done_twice: bool  # it is checked by doing it again: on probation all of it, later a share
     probation: bool
+    alone: bool  # but nobody else is there to do it
     suspended: Instant | None  # no more offers, since
 
 
@@ -62,21 +63,23 @@ class Paid(Struct, frozen=True):
 
 async def listed(tx: Tx, now: Instant) -> tuple[Node, ...]:
     """The MOST that were seen last: those who are here first, of these who earned most."""
-    found = await _nodes(tx, await reading.nodes(tx, now, None, MOST))
+    found = await _nodes(tx, now, await reading.nodes(tx, now, None, MOST))
     return tuple(sorted(found, key=lambda one: (not one.alive, -one.available - one.pending, one.name)))
 
 
 async def named(tx: Tx, now: Instant, name: str) -> Paid:
     """By name or id. Raises NotFound."""
-    found = await _nodes(tx, await reading.nodes(tx, now, name, 1))
+    found = await _nodes(tx, now, await reading.nodes(tx, now, name, 1))
     if not found:
         raise NotFound("node", name, "The page of all nodes lists those there are.")
     return Paid(found[0], await earnings.last_of(tx, found[0].id, MOST_LINES))
 
 
-async def _nodes(tx: Tx, rows: list[Record]) -> tuple[Node, ...]:
-    trust: dict[str, list[Trust]] = {row["owner"]: [] for row in rows}
-    for one in await watching.standings(tx, sorted(trust)):
+async def _nodes(tx: Tx, now: Instant, rows: list[Record]) -> tuple[Node, ...]:
+    trust: dict[OwnerId, list[Trust]] = {row["owner"]: [] for row in rows}
+    standings = await watching.standings(tx, sorted(trust))
+    by_itself = await alone(tx, now, {one["kind"] for one in standings}, set(trust))
+    for one in standings:
         trust[one["owner"]].append(
             Trust(
                 kind=one["kind"],
@@ -84,6 +87,7 @@ async def _nodes(tx: Tx, rows: list[Record]) -> tuple[Node, ...]:
                 faults=one["faults"],
                 done_twice=done_twice(one["kind"]),
                 probation=on_probation(Standing(one["checked"], one["faults"])),
+                alone=(one["owner"], one["kind"]) in by_itself,
                 suspended=one["suspended"],
             )
         )

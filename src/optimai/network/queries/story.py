@@ -13,6 +13,7 @@ class Step(Struct, frozen=True):
     name: str
     rows_in: int
     rows_out: int
+    answers: int  # of standing work, which makes no rows: those that held
 
 
 class Node(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ wrong, stands by name.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ from optimai.core.ids import CampaignId, NodeId, OwnerId
 from optimai.core.money import Nano
 from optimai.core.standing import Standing, on_probation
 from optimai.kinds import catalog
-from optimai.network.store import watching
+from optimai.network.store import nodes, watching
 from optimai.network.store.nodes import ALIVE
 from optimai.network.store.sql import Record, Tx
 
@@ -42,6 +42,7 @@ class Worker(Struct, frozen=True, kw_only=True):
     quality: Ppm | None  # right share of what was checked; None where nothing was
     in_hand: tuple[tuple[str, int], ...]  # (step, tasks)
     probation: tuple[str, ...]  # kinds in which all of its work is still done twice
+    unchecked: tuple[str, ...]  # kinds in which it would be, but nobody else is there to do it
     suspended: tuple[Suspension, ...]
     available: Nano
     pending: Nano
@@ -57,6 +58,14 @@ def quality(checked: int, faults: int) -> Ppm | None:
     return Ppm((checked - faults) * MILLION // checked) if checked else None
 
 
+async def alone(tx: Tx, now: Instant, kinds: Set[str], owners: Set[OwnerId]) -> Set[tuple[OwnerId, str]]:
+    """Who has nobody to check them in which kind: in a private network their audits are waived."""
+    if not tx.network.private:
+        return frozenset()
+    able = await nodes.able(tx, sorted(kinds), now)
+    return {(owner, kind) for owner in owners for kind in kinds if able[kind] <= {owner}}
+
+
 async def of(tx: Tx, now: Instant, campaign: CampaignId) -> tuple[Worker, ...]:
     rows = await watching.workers(tx, campaign)
     in_hand: dict[NodeId, list[tuple[str, int]]] = defaultdict(list)
@@ -65,11 +74,20 @@ async def of(tx: Tx, now: Instant, campaign: CampaignId) -> tuple[Worker, ...]:
     standings: dict[OwnerId, dict[str, Record]] = defaultdict(dict)
     for one in await watching.standings(tx, sorted({row["owner"] for row in rows})):
         standings[one["owner"]][one["kind"]] = one
-    return together([_worker(now, row, in_hand[row["id"]], standings[row["owner"]]) for row in rows])
+    by_itself = await alone(
+        tx, now, {kind for row in rows for kind in row["kinds"]}, {row["owner"] for row in rows}
+    )
+    return together(
+        [_worker(now, row, in_hand[row["id"]], standings[row["owner"]], by_itself) for row in rows]
+    )
 
 
 def _worker(
-    now: Instant, row: Record, in_hand: Sequence[tuple[str, int]], standings: Mapping[str, Record]
+    now: Instant,
+    row: Record,
+    in_hand: Sequence[tuple[str, int]],
+    standings: Mapping[str, Record],
+    by_itself: Set[tuple[OwnerId, str]],
 ) -> Worker:
     here = {kind: standings[kind] for kind in row["kinds"] if kind in standings}
     suspended = tuple(
@@ -78,6 +96,13 @@ def _worker(
         if one["suspended"]
     )
     barred = {one.kind for one in suspended}
+    probation = [
+        kind
+        for kind in row["kinds"]
+        if kind not in barred
+        and done_twice(kind)
+        and (kind not in here or on_probation(Standing(here[kind]["checked"], here[kind]["faults"])))
+    ]
     return Worker(
         name=row["name"],
         node=row["id"],
@@ -89,13 +114,8 @@ def _worker(
         faults=row["faults"],
         quality=quality(row["checked"], row["faults"]),
         in_hand=tuple(in_hand),
-        probation=tuple(
-            kind
-            for kind in row["kinds"]
-            if kind not in barred
-            and done_twice(kind)
-            and (kind not in here or on_probation(Standing(here[kind]["checked"], here[kind]["faults"])))
-        ),
+        probation=tuple(kind for kind in probation if (row["owner"], kind) not in by_itself),
+        unchecked=tuple(kind for kind in probation if (row["owner"], kind) in by_itself),
         suspended=suspended,
         available=row["available"],
         pending=row["pending"],
@@ -139,6 +159,7 @@ def together(workers: Sequence[Worker]) -> tuple[Worker, ...]:
         quality=quality(checked, faults),
         in_hand=tuple(steps.items()),
         probation=tuple(sorted(set.intersection(*(set(one.probation) for one in plain)))),
+        unchecked=tuple(sorted(set.intersection(*(set(one.unchecked) for one in plain)))),
         suspended=(),
         available=Nano(available),
         pending=Nano(pending),

@@ -7,6 +7,8 @@ from optimai.core.money import Nano
 from optimai.network.store.nodes import ALIVE
 from optimai.network.store.sql import Record, Tx
 
+LOOKED_AT = 2_000  # epochs at once
+
 
 async def health(tx: Tx, now: Instant) -> Record:
     row = await tx.fetchrow(
@@ -129,12 +131,26 @@ async def chain(tx: Tx) -> Record:
 
 
 async def epochs(tx: Tx, most: int) -> list[Record]:
-    """The newest first. The seed of one that is not closed is nobody's business."""
+    """The newest first; those in a row in which nothing happened are one, from `first` to `number`.
+
+    The seed of one that is not closed is nobody's business.
+    """
     return await tx.fetch(
         """
-        select number, opened, closes, closed, head, bundle,
-               (select count(*) from verdict where verdict.epoch = epoch.number) as verdicts
-          from epoch order by number desc limit $1
+        with seen as (
+             select epoch.*, (select count(*) from verdict where verdict.epoch = epoch.number) as verdicts,
+                    number in (select batch.epoch from batch) as paid
+               from epoch order by number desc limit $2),
+        told as (
+             select *, closed is not null and verdicts = 0 and not paid as idle,
+                    count(*) filter (where closed is null or verdicts > 0 or paid) over (order by number) as past
+               from seen)
+        select min(number) as first, max(number) as number, min(opened) as opened, max(closes) as closes,
+               max(closed) as closed, sum(verdicts)::bigint as verdicts,
+               (array_agg(head order by number desc))[1] as head,
+               (array_agg(bundle order by number desc))[1] as bundle
+          from told group by past, idle order by 2 desc limit $1
         """,
         most,
+        LOOKED_AT,
     )

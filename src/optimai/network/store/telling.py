@@ -4,7 +4,10 @@ from optimai.network.store.sql import Record, Tx
 
 
 async def steps(tx: Tx, campaign: str) -> list[Record]:
-    """Name, rows in, rows out of each step of the last campaign of that name; rows as its shards have them."""
+    """Name, rows in, rows out of each step of the last campaign of that name; rows as its shards have them.
+
+    Standing work makes no rows; what it did are answers that held.
+    """
     return await tx.fetch(
         """
         with made as (
@@ -13,9 +16,11 @@ async def steps(tx: Tx, campaign: str) -> list[Record]:
                                 from jsonb_array_elements(convert_from(step.version, 'utf8')::jsonb) as part), 0)
                     ::bigint as rows
                from step where step.campaign = (select max(id) from campaign where name = $1))
-        select made.name, source.rows as rows_in, made.rows as rows_out
+        select made.name, source.rows as rows_in, made.rows as rows_out,
+               case when made.standing then (select coalesce(sum(held), 0) from tally where tally.step = made.id)
+                    else 0 end::bigint as answers
           from made join made as source on source.id = made.source
-         where made.kind is not null and not made.standing order by made.position
+         where made.kind is not null order by made.position
         """,
         campaign,
     )

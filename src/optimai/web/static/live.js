@@ -45,22 +45,58 @@ function show(parts) {
   if (document.activeElement !== focus) focus.focus({ preventScroll: true }); // a browser drops it from what it moves
 }
 
+const SILENCE = 40000; // the server says something every 15 s, if only that it is still here
+const health = document.querySelector("[data-now]");
+const asOf = health.querySelector("[data-as-of]");
+const ahead = Date.parse(asOf.querySelector("time").dateTime) - Date.now(); // the network's clock of this machine's
 let wait = 1000;
+
+// `live`, `lost` or `still`: nothing of this will change any more. What is not live says of when it is.
+function tell(now, heard) {
+  const at = new Date(heard + ahead).toISOString().slice(0, 19);
+  const time = document.createElement("time");
+  time.dateTime = `${at}Z`;
+  time.textContent = at.slice(11);
+  asOf.replaceChildren("as of ", time);
+  health.dataset.now = now;
+  lost.hidden = now !== "lost";
+}
 
 function connect() {
   const source = new EventSource(path);
-  source.addEventListener("open", () => {
-    lost.hidden = true;
-    wait = 1000;
-  });
-  source.addEventListener("parts", (event) => show(JSON.parse(event.data)));
-  source.addEventListener("end", () => source.close());
-  source.addEventListener("error", () => {
-    lost.hidden = false;
+  let heard = Date.now();
+  let silence;
+  const hears = () => {
+    heard = Date.now();
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      source.close();
+      lose();
+    }, SILENCE);
+  };
+  const lose = () => {
+    if (health.dataset.now !== "lost") tell("lost", heard);
     if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    clearTimeout(silence);
     wait = Math.min(2 * wait, 30000);
     setTimeout(connect, wait);
+  };
+  source.addEventListener("open", () => {
+    hears();
+    tell("live", heard);
+    wait = 1000;
   });
+  source.addEventListener("parts", (event) => {
+    hears();
+    show(JSON.parse(event.data));
+  });
+  source.addEventListener("here", hears);
+  source.addEventListener("end", () => {
+    clearTimeout(silence);
+    source.close();
+    tell("still", Date.now());
+  });
+  source.addEventListener("error", lose);
 }
 
 connect();

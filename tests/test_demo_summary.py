@@ -1,0 +1,75 @@
+"""The demo's summary: plain words, amounts in OPI, commands that can be pasted."""
+
+import shlex
+from io import StringIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from optimai.cli import demo_checks, demo_summary
+from optimai.cli.demo_checks import Dataset, Ledger, NodeLine, Report, StepLine, Verified
+
+ROW = "0034551a4e9dce1f69e9b468e1b63fa5"
+
+
+def told(into: Path, *wrong: str) -> str:
+    """What the summary of a small run says."""
+    folder = into / "docs@1"
+    folder.mkdir()
+    pq.write_table(pa.table({"_row": [ROW]}), folder / "0000.parquet")
+    report = Report(
+        ok=not wrong,
+        seconds=100,
+        steps=(StepLine("topic", 3, 1), StepLine("kept", 1, 0, answers=39)),
+        nodes=(NodeLine("fern", "fabricator", 18, 0, "audits", 0, ""),),
+        faults=(),
+        ledger=Ledger(0, 0, 0),
+        dataset=Dataset("docs@1", str(folder), 1),
+        verify=Verified(9, ok=True, tampered_detected=True, fullest=4),
+        wrong=wrong,
+    )
+    out = StringIO()
+    demo_summary.show(Console(file=out, width=200, highlight=False), report, into)
+    return out.getvalue()
+
+
+def test_each_next_command_names_the_demos_network_and_things_that_there_are(tmp_path: Path):
+    lines = told(tmp_path).partition("Next, all on this machine:")[2].splitlines()
+    commands = [shlex.split(line, comments=True)[1:] for line in lines if line.strip()]
+    home = str(tmp_path / "network")
+    assert commands == [
+        ["trace", "docs@1", ROW[:12], "--home", home],
+        ["verify", "4", "--home", home],
+        ["up", "--home", home],
+        ["run", "examples/docs.yaml"],
+    ]
+
+
+def test_what_was_kept_is_a_step_too_and_a_balance_of_zero_is_said_in_words(tmp_path: Path):
+    said = told(tmp_path)
+    assert "39 proofs of it held" in said
+    assert "held: units that the judge believed" in said
+    assert "all accounts together are exactly 0 OPI: no coin was made, none was lost" in said
+    assert "nano" not in said
+
+
+def test_what_does_not_hold_is_told_with_where_to_look(tmp_path: Path):
+    said = told(tmp_path, "fern, a fabricator, earned 0.012 OPI")
+    assert "Not everything holds" in said
+    assert "Where to look" in said
+    assert f"up --home {tmp_path}/network" in said
+    assert "Next" not in said
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "said"),
+    [
+        ("all_accounts", 12_000_000, "all accounts together are 0.012 OPI, not 0: money was made or lost"),
+        ("double_paid", 2, "2 results were paid more than once"),
+    ],
+)
+def test_a_sum_that_is_not_zero_is_told_in_its_own_unit(what: str, value: int, said: str):
+    assert demo_checks.unbalanced(what, value) == said
