@@ -15,9 +15,9 @@ from optimai.core.errors import (
     BadSignature,
     BadValue,
     Exposed,
+    InUse,
     Missing,
     NotFound,
-    Taken,
     Unreachable,
     WrongNetwork,
 )
@@ -240,7 +240,7 @@ def test_a_folder_has_one_agent_and_tells_whether_it_lives(folder: Path):
     assert home.status() is None
     with home.only_agent():
         assert home.status() is not None
-        with pytest.raises(Taken), home.only_agent():
+        with pytest.raises(InUse, match=f"process {os.getpid()}"), home.only_agent():
             pass
     assert not home.has_agent()
 

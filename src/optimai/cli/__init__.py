@@ -13,11 +13,13 @@ app = App(
     version_flags=["--version"],
 )
 app.command("optimai.cli.run:run")
+app.command("optimai.cli.run:cancel")
 app.command("optimai.cli.get:get")
 app.command("optimai.cli.verify:verify")
 app.command("optimai.cli.show:status")
 app.command("optimai.cli.show:trace")
 app.command("optimai.cli.show:pay")
+app.command("optimai.cli.money:deposit")
 app.command("optimai.cli.money:withdraw")
 app.command("optimai.cli.money:token")
 app.command("optimai.cli.estimate:estimate")
@@ -44,4 +46,5 @@ def main() -> None:
         print(f"{fault.code}: {fault}", file=sys.stderr)
         sys.exit(1 if fault.fault == "ours" else 2)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is put away: one more of them changes nothing
         sys.exit(130)

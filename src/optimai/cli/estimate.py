@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from optimai.cli import watch
+from optimai.cli import children, watch
 from optimai.cli.children import Children
 from optimai.cli.private import Private
 from optimai.client.campaign_file import Written, read
@@ -29,7 +29,7 @@ def estimate(
     out = Console()
     written = read(file)
     with out.status(f"trying it for at most {seconds} s on a network that is thrown away"):
-        sample, rows = asyncio.run(_try(written, seconds))
+        sample, rows = children.run(_try(written, seconds))
     _show(out, written, compute(written.campaign, sample["steps"]), rows)
 
 
@@ -42,8 +42,7 @@ async def _try(written: Written, seconds: int) -> tuple[watch.Facts, Any]:
             await private.start_node("local")
             await private.start_people()
             async with private.client() as network:
-                await private.fund(network)
-                await network.submit(written.raw)
+                await private.submit(network)
                 began = now()
                 while True:
                     facts = await watch.facts(network, written.campaign.name)

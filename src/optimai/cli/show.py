@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -11,8 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.tree import Tree
 
-from optimai.cli import connect, settings, watch
-from optimai.cli.get import Url
+from optimai.cli import children, connect, settings, watch
+from optimai.cli.connect import Folder as NetworkFolder
+from optimai.cli.connect import Url
 from optimai.cli.join import Folder
 from optimai.client.get import parse_name
 from optimai.core.money import opi
@@ -20,7 +20,7 @@ from optimai.core.money import opi
 Facts = Mapping[str, Any]
 
 
-def status(name: str = "", /, *, url: Url = "", home: Path | None = None) -> None:
+def status(name: str = "", /, *, url: Url = "", home: NetworkFolder = None) -> None:
     """What campaign NAME does, live until it ends; without NAME all campaigns."""
     out = Console()
 
@@ -31,7 +31,7 @@ def status(name: str = "", /, *, url: Url = "", home: Path | None = None) -> Non
             else:
                 out.print(_campaigns(await network.get("/v1/campaigns", list[dict[str, Any]])))
 
-    asyncio.run(run())
+    children.run(run())
 
 
 def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
@@ -45,7 +45,7 @@ def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
     return table
 
 
-def trace(version: str, row: str, /, *, url: Url = "", home: Path | None = None) -> None:
+def trace(version: str, row: str, /, *, url: Url = "", home: NetworkFolder = None) -> None:
     """From ROW (its `_row`, or how that begins) of VERSION back to signed work, verdicts and pay."""
     name, number = parse_name(version)
 
@@ -53,7 +53,7 @@ def trace(version: str, row: str, /, *, url: Url = "", home: Path | None = None)
         async with connect.network(url, home=home) as network:
             return await network.get(f"/v1/versions/{name}/{number}/rows/{row}/trace", dict[str, Any])
 
-    Console(highlight=False).print(_trace(asyncio.run(run())))
+    Console(highlight=False).print(_trace(children.run(run())))
 
 
 def _trace(found: Facts) -> Tree:
@@ -117,7 +117,7 @@ def pay(*, home: Folder = None) -> None:
                 lines += more
         return lines
 
-    _pay(Console(highlight=False), asyncio.run(run()))
+    _pay(Console(highlight=False), children.run(run()))
 
 
 def _pay(out: Console, lines: list[dict[str, Any]]) -> None:
@@ -157,7 +157,7 @@ def node_status(
                 await asyncio.sleep(0.5)
                 live.update(_status(place.config().name, place.status()))
 
-    asyncio.run(run())
+    children.run(run())
 
 
 def _status(name: str, now: Any) -> Table:

@@ -1,6 +1,5 @@
 """`optimai verify EPOCH`: recompute an epoch's verdicts and payouts from its public bundle."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from optimai.cli import connect
-from optimai.cli.get import Url
+from optimai.cli import children, connect
+from optimai.cli.connect import Folder, Url
 from optimai.core.errors import BadValue, NotFound
 from optimai.kinds.bundle import Report
 from optimai.kinds.bundle import verify as recompute
@@ -25,10 +24,10 @@ def verify(
     ] = None,
     save: Annotated[Path | None, Parameter(help="Keep what was checked in this folder.")] = None,
     url: Url = "",
-    home: Path | None = None,
+    home: Folder = None,
 ) -> None:
     """Recompute EPOCH (0: the newest closed one) with no access to the database. Status 1 where anything is wrong."""
-    head, data, key = _from_files(bundle) if bundle else asyncio.run(_from_network(epoch, url, home))
+    head, data, key = _from_files(bundle) if bundle else children.run(_from_network(epoch, url, home))
     if save:
         save.mkdir(parents=True, exist_ok=True)
         (save / "head.json").write_bytes(envelope.write(head))

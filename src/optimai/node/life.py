@@ -52,7 +52,7 @@ def workers(place: Place) -> Hands:
 async def live(home: Home, leave: asyncio.Event, hands: Callable[[Place], Hands] = workers) -> None:
     """Until `leave` is set.
 
-    Raises NotFound before it has joined, Taken where an agent runs here already, Exposed.
+    Raises NotFound before it has joined, InUse where an agent runs here already, Exposed.
     """
     config = home.config()
     owner, node = keys.key(home.folder, keys.OWNER), keys.key(home.folder, keys.NODE)
