@@ -113,7 +113,7 @@ class Child:
         """Its first lines of output. Raises what it ended with before."""
         for _ in range(int(seconds * 20)):
             said = self._said()
-            if len(said) >= lines and self.running:
+            if len(said) >= lines and self.running and not _error(said):
                 return said[:lines]
             if not self.running:
                 break
@@ -123,10 +123,8 @@ class Child:
     def failure(self) -> OptimaiError:
         """Its own error, where it ended with one; else the last that it said."""
         said = self._said()
-        for line in reversed(said):
-            code, _, message = line.partition(": ")
-            if re.fullmatch("[a-z_]+", code) and known(code):
-                return told(code, message)
+        if error := _error(said):
+            return error
         return ChildEnded(self.name, "\n".join(f"  {line}" for line in said[-LAST:]), str(self.log))
 
     def _said(self) -> list[str]:
@@ -135,6 +133,15 @@ class Child:
             log.seek(self._begin)
             text = log.read().decode("utf-8", "replace")
         return [line for line in text[: text.rfind("\n") + 1].splitlines() if line.strip()]
+
+
+def _error(said: Sequence[str]) -> OptimaiError | None:
+    """The last line that `optimai` ends with where something is wrong."""
+    for line in reversed(said):
+        code, _, message = line.partition(": ")
+        if re.fullmatch("[a-z_]+", code) and known(code):
+            return told(code, message)
+    return None
 
 
 class Children:

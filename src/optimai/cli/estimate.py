@@ -11,7 +11,7 @@ from rich.table import Table
 
 from optimai.cli import children, watch
 from optimai.cli.children import Children
-from optimai.cli.private import Private
+from optimai.cli.private import LOCAL, Private
 from optimai.client.campaign_file import Written, read
 from optimai.client.estimate import Line
 from optimai.client.estimate import estimate as compute
@@ -39,12 +39,13 @@ async def _try(written: Written, seconds: int) -> tuple[watch.Facts, Any]:
             private = Private(written, Path(folder) / "network", children)
             await private.start_coordinator()
             await private.start_site()
-            await private.start_node("local")
+            await private.start_node(LOCAL)
             await private.start_people()
             async with private.client() as network:
                 await private.submit(network)
                 began = now()
                 while True:
+                    private.look()
                     facts = await watch.facts(network, written.campaign.name)
                     if facts["state"] != "running" or (now() - began).total_seconds() > seconds:
                         rows = await network.get(

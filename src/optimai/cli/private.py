@@ -14,10 +14,12 @@ from optimai.cli import connect
 from optimai.cli.children import Child, Children
 from optimai.client.campaign_file import Written
 from optimai.client.network import Client
-from optimai.core.errors import BadCampaign, NotEnough
+from optimai.core.errors import BadCampaign, NobodyCan, NotEnough
 from optimai.core.money import opi
+from optimai.node.home import Home
 
 PEOPLE = 8
+LOCAL = "local"  # the one machine of `optimai run`
 
 
 class Private:
@@ -81,6 +83,14 @@ class Private:
         child = await self.children.start(name, *arguments)
         await child.says(1)
         return child
+
+    def look(self) -> None:
+        """Raises what makes waiting vain: a process that ended, a kind that the one machine can't do."""
+        self.children.look()
+        status = Home(self.home / "nodes" / LOCAL).status()
+        for step in self.campaign.steps:
+            if status and step.kind in status.unable:
+                raise NobodyCan(step.kind, status.unable[step.kind])
 
     async def start_players(self, name: str, players: Sequence[tuple[str, str]]) -> Child:
         """Simulated nodes in one process: (name, habit) each."""

@@ -15,7 +15,7 @@ from rich.console import Console
 from optimai.cli import children, connect, running, watch
 from optimai.cli.children import Children
 from optimai.cli.connect import Folder, Url
-from optimai.cli.private import Private
+from optimai.cli.private import LOCAL, Private
 from optimai.client.campaign_file import Written, read
 from optimai.client.get import first_row
 from optimai.client.network import Client
@@ -57,7 +57,7 @@ async def _here(written: Written, out: Console, folder: Path, port: int, keep: b
         with out.status("starting a private network"):
             await private.start_coordinator(port)
             await private.start_site()
-            await private.start_node("local")
+            await private.start_node(LOCAL)
             await private.start_people()
         async with private.client() as network:
             await private.submit(network)
@@ -72,7 +72,7 @@ async def _here(written: Written, out: Console, folder: Path, port: int, keep: b
                 network,
                 name,
                 out,
-                look=processes.look,
+                look=private.look,
                 goes_on=f"The same command goes on with it; `optimai cancel {name}{where}` ends it.",
             )
             await _summary(out, network, done, where)

@@ -7,13 +7,15 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from optimai.cli import children, connect, settings, watch
+from optimai.cli import children, connect, running, settings, watch
 from optimai.cli.connect import Folder as NetworkFolder
 from optimai.cli.connect import Url
 from optimai.cli.join import Folder
+from optimai.cli.private import LOCAL
 from optimai.client.get import parse_name
 from optimai.core.money import opi
 
@@ -23,13 +25,25 @@ Facts = Mapping[str, Any]
 def status(name: str = "", /, *, url: Url = "", home: NetworkFolder = None) -> None:
     """What campaign NAME does, live until it ends; without NAME all campaigns."""
     out = Console()
+    folder = home or connect.own()
+    asleep = not url and not running.locked(folder)
 
     async def run() -> None:
         async with connect.network(url, home=home) as network:
-            if name:
-                out.print(watch.table(await watch.until_done(network, name, out)))
-            else:
+            if not name:
                 out.print(_campaigns(await network.get("/v1/campaigns", list[dict[str, Any]])))
+            elif asleep:
+                now = await watch.facts(network, name)
+                out.print(f"{watch.stands(name, now)}It is {now['state']}.\n")
+                out.print(watch.table(now))
+            else:
+                out.print(watch.table(await watch.until_done(network, name, out)))
+        if asleep:
+            out.print(
+                f"[dim]No coordinator runs in {folder}, so nothing goes on there: one was started for this answer. "
+                "`optimai run FILE` goes on with what runs.[/dim]",
+                soft_wrap=True,
+            )
 
     children.run(run())
 
@@ -102,7 +116,7 @@ def pay(*, home: Folder = None) -> None:
     from optimai.node.home import Home
 
     place = Home(home or settings.home() / "node")
-    private = Home(connect.own() / "nodes" / "local")
+    private = Home(connect.own() / "nodes" / LOCAL)
     alone = home is None and not place.folder.exists() and private.folder.exists()
     place = private if alone else place
     config = place.config()
@@ -171,6 +185,8 @@ def _status(name: str, now: Any) -> Table:
             "", f"{task.kind} for {task.step}" + (f", {task.done:,} of {task.of:,}" if task.of else "")
         )
     table.add_row("", f"{now.taken:,} results taken in, {now.refused:,} refused, {now.unsent:,} not sent yet")
+    for kind, why in now.unable.items():
+        table.add_row("", f"[yellow]{kind} is not done here: {escape(why)}[/]")
     if now.trouble:
-        table.add_row("", f"[yellow]{now.trouble}[/]")
+        table.add_row("", f"[yellow]{escape(now.trouble)}[/]")
     return table

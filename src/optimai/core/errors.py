@@ -237,6 +237,15 @@ class ReportsHome(OptimaiError):
         )
 
 
+class NobodyCan(OptimaiError):
+    code, status, fault = "nobody_can", 501, "theirs"
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(
+            f"The only machine here can't do {kind}: {why.rstrip('.')}. Mend that, and the same command goes on."
+        )
+
+
 class ChildEnded(OptimaiError):
     code, status, fault = "child_ended", 500, "ours"
 

@@ -6,6 +6,7 @@ Its hands are worker processes, unless others are given: see `hands`.
 """
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ from optimai.node.kit import sweep
 from optimai.node.link import HttpLink
 from optimai.node.outbox import Outbox
 from optimai.node.workers import Workers
+
+log = logging.getLogger(__name__)
 
 
 class Place(Struct, frozen=True):
@@ -57,6 +60,8 @@ async def live(home: Home, leave: asyncio.Event, hands: Callable[[Place], Hands]
     config = home.config()
     owner, node = keys.key(home.folder, keys.OWNER), keys.key(home.folder, keys.NODE)
     kinds = ability.kinds_here(config.kinds, config.hands)
+    for name, why in kinds.broken.items():
+        log.error("%s is not done here: %s", name, why)
     link = HttpLink(config.url)
 
     async def join_again() -> int:
@@ -72,8 +77,9 @@ async def live(home: Home, leave: asyncio.Event, hands: Callable[[Place], Hands]
             link=link,
             enrol=join_again,
             outbox=outbox,
-            hands=hands(Place(home, config, kinds, clock)),
-            kinds=kinds,
+            hands=hands(Place(home, config, kinds.able, clock)),
+            kinds=kinds.able,
+            broken=kinds.broken,
             engine=ability.has_engine(),
             slots=config.cores,
             clock=clock,
