@@ -95,8 +95,8 @@ async def test_a_campaign_that_is_cancelled_pays_what_was_answered_and_returns_t
     [
         ({"step": {"kind": "nothing.there"}}, "steps.tried.kind"),
         ({"step": {"price": "1/page"}}, "steps.tried.price"),
-        ({"step": {"judge": "unheard of"}}, "steps.tried"),
-        ({"step": {"tasks": "many"}}, "steps.tried"),
+        ({"step": {"judge": "unheard of"}}, "steps.tried.judge"),
+        ({"step": {"tasks": "many"}}, "steps.tried.tasks"),
         ({"step": {"kind": "word_count", "column": "txt"}}, "steps.tried"),
     ],
 )

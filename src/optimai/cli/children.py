@@ -125,7 +125,8 @@ class Child:
         said = self._said()
         if error := _error(said):
             return error
-        return ChildEnded(self.name, "\n".join(f"  {line}" for line in said[-LAST:]), str(self.log))
+        last = "".join(f"\n  {line}" for line in said[-LAST:])
+        return ChildEnded(self.name, last or "nothing", str(self.log))
 
     def _said(self) -> list[str]:
         """All whole lines that it has written since it began."""

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.tree import Tree
 
@@ -20,6 +21,7 @@ from optimai.client.get import parse_name
 from optimai.core.money import opi
 
 Facts = Mapping[str, Any]
+MOST_LINES = 20  # of pay, that are shown each by itself
 
 
 def status(name: str = "", /, *, url: Url = "", home: NetworkFolder = None) -> None:
@@ -106,8 +108,12 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def pay(*, home: Folder = None) -> None:
-    """What this machine's owner earned: each line, what, how much, why; each zero too.
+def pay(
+    *,
+    home: Folder = None,
+    lines: Annotated[bool, Parameter(help="Each line, however many there are.", negative="")] = False,
+) -> None:
+    """What this machine's owner earned: each line, what, how much, why; each zero too. Many are summed by reason.
 
     On a machine that has joined nobody: what it earned in your own private network.
     """
@@ -123,36 +129,44 @@ def pay(*, home: Folder = None) -> None:
     owner = fingerprint(bytes(keys.key(place.folder, keys.OWNER).verify_key))
 
     async def run() -> list[dict[str, Any]]:
-        lines: list[dict[str, Any]] = []
+        found: list[dict[str, Any]] = []
         async with connect.network("" if alone else config.url) as network:
             while more := await network.get(
-                f"/v1/owners/{owner}/earnings?after={lines[-1]['id'] if lines else 0}", list[dict[str, Any]]
+                f"/v1/owners/{owner}/earnings?after={found[-1]['id'] if found else 0}", list[dict[str, Any]]
             ):
-                lines += more
-        return lines
+                found += more
+        return found
 
-    _pay(Console(highlight=False), children.run(run()))
+    _pay(Console(highlight=False), children.run(run()), lines)
 
 
-def _pay(out: Console, lines: list[dict[str, Any]]) -> None:
-    table = Table(box=None, header_style="dim")
-    for column in ("when", "for", "units", "price, OPI", "earned, OPI", "state", "why"):
-        table.add_column(
-            column, justify="right" if column in ("units", "price, OPI", "earned, OPI") else "left"
-        )
-    for line in lines:
-        table.add_row(
-            line["at"][11:19],
-            f"{line['campaign']}/{line['step']} [dim]{line['role']}[/]",
-            f"{line['held']} of {line['units']} {line['unit']}s",
-            opi(line["price"]),
-            opi(line["amount"]),
-            line["state"],
-            line["reason"],
-        )
-    out.print(table)
+def _pay(out: Console, lines: list[dict[str, Any]], each: bool) -> None:
+    """The sum first; then each line, or where they are many one for all of a step that have the same reason."""
     for state in ("available", "pending", "reserved"):
-        out.print(f"{state:>10}  {opi(sum(line['amount'] for line in lines if line['state'] == state))} OPI")
+        out.print(f"{opi(sum(line['amount'] for line in lines if line['state'] == state)):>14} OPI {state}")
+    out.print()
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    many = len(lines) > MOST_LINES and not each
+    for line in lines:
+        key = tuple(str(line[name]) for name in ("campaign", "step", "role", "state", "reason"))
+        alike.setdefault(key if many else (str(line["id"]),), []).append(line)
+    for some in alike.values():
+        _paid(out, some, many)
+    if many:
+        out.print(
+            f"[dim]These are {len(lines):,} lines, those with the same reason together; --lines: each.[/]"
+        )
+
+
+def _paid(out: Console, some: list[dict[str, Any]], many: bool) -> None:
+    one = some[0]
+    amount, held, units = (sum(line[name] for line in some) for name in ("amount", "held", "units"))
+    when = f"{len(some):,} lines" if many else one["at"][:19].replace("T", " ")
+    out.print(
+        f"{opi(amount):>14} OPI {one['state']:<9}  [b]{one['campaign']}/{one['step']}[/] {one['role']}, "
+        f"{held:,} of {units:,} {one['unit']}s at {opi(one['price'])}"
+    )
+    out.print(Padding(f"{when}  {escape(one['reason'])}", (0, 0, 0, 30), expand=False), style="dim")
 
 
 def node_status(
@@ -163,13 +177,16 @@ def node_status(
 
     place = Home(home or settings.home() / "node")
 
+    name = place.config().name
+    if not follow:
+        Console().print(_status(name, place.status()))
+        return
+
     async def run() -> None:
-        with Live(
-            _status(place.config().name, place.status()), console=Console(), refresh_per_second=2
-        ) as live:
-            while follow:
+        with Live(_status(name, place.status()), console=Console(), refresh_per_second=2) as live:
+            while True:
                 await asyncio.sleep(0.5)
-                live.update(_status(place.config().name, place.status()))
+                live.update(_status(name, place.status()))
 
     children.run(run())
 
@@ -188,5 +205,5 @@ def _status(name: str, now: Any) -> Table:
     for kind, why in now.unable.items():
         table.add_row("", f"[yellow]{kind} is not done here: {escape(why)}[/]")
     if now.trouble:
-        table.add_row("", f"[yellow]{escape(now.trouble)}[/]")
+        table.add_row("", f"[yellow]{escape(now.trouble)} It is tried again by itself.[/]")
     return table

@@ -162,8 +162,8 @@ class NotEnough(OptimaiError):
 
     def __init__(self, account: str, has: str, needs: str) -> None:
         super().__init__(
-            f"{account} has {has} OPI and needs {needs}. Let the network's operator put the rest there "
-            f"(`optimai deposit AMOUNT --reference WORD`) and try again."
+            f"{account} has {has} OPI and needs {needs}. "
+            f"Deposit the rest (the network's operator: `optimai deposit AMOUNT --reference WORD`) and try again."
         )
 
 
@@ -198,7 +198,7 @@ class Unreachable(OptimaiError):
     retry = True
 
     def __init__(self, what: str, why: str) -> None:
-        super().__init__(f"{what} can't be reached: {why}. See that it is up.")
+        super().__init__(f"{what} can't be reached: {why.rstrip('.')}. See that it is up.")
 
 
 class Missing(OptimaiError):
@@ -242,7 +242,8 @@ class NobodyCan(OptimaiError):
 
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(
-            f"The only machine here can't do {kind}: {why.rstrip('.')}. Mend that, and the same command goes on."
+            f"The only machine here can't do {kind}: {why.rstrip('.')}. "
+            f"Run the same command again when that is mended: it goes on."
         )
 
 
@@ -251,8 +252,8 @@ class ChildEnded(OptimaiError):
 
     def __init__(self, name: str, said: str, log: str) -> None:
         super().__init__(
-            f"The process {name!r} ended by itself, and the rest with it. The last that it said:\n{said}\n"
-            f"Its whole log is {log}."
+            f"The process {name} ended by itself, and the rest with it; the last that it said: {said}. "
+            f"See its log, {log}."
         )
 
 

@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from optimai.core import campaign as written
 from optimai.core import ledger
-from optimai.core.campaign import Step
 from optimai.core.clock import Instant
-from optimai.core.errors import BadCampaign, NotAllowed, NotFound, Taken
+from optimai.core.errors import NotAllowed, NotFound, Taken
 from optimai.core.ids import CampaignId, OwnerId, StepId
 from optimai.core.rows import row_id
 from optimai.kinds import catalog, columns
@@ -24,21 +22,6 @@ from optimai.network.store.campaigns import NewStep
 from optimai.network.store.events import tell
 from optimai.network.store.sql import Tx
 from optimai.network.store.tokens import Bearer
-
-
-def _options(step: Step) -> Any:
-    """What its kind understands under a step. Raises BadCampaign with the place, for kind and unit too."""
-    try:
-        kind = catalog.load(step.kind)
-    except NotFound as fault:
-        raise BadCampaign(f"steps.{step.name}.kind", f"there is no kind {step.kind}", str(fault)) from None
-    if step.price and step.price.unit != kind.kind.unit:
-        raise BadCampaign(
-            f"steps.{step.name}.price",
-            f"{step.kind} is paid by the {kind.kind.unit}, not by the {step.price.unit}",
-            f"Write price: {replace(step.price, unit=kind.kind.unit)}",
-        )
-    return catalog.options_of(step.name, kind, step.options)
 
 
 async def _add_input(
@@ -88,7 +71,10 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
     Raises BadCampaign, NotEnough, and Taken where another of that name runs.
     """
     campaign = written.parse(raw)
-    options = {step.name: _options(step) for step in campaign.steps}
+    options = {
+        step.name: catalog.options_of(step.name, catalog.of_step(step), step.options)
+        for step in campaign.steps
+    }
     columns.check(campaign)
     number = await campaigns.add(
         tx,

@@ -52,8 +52,13 @@ def workers(place: Place) -> Hands:
     return Workers(setting, place.kinds, place.config.cores, place.clock)
 
 
-async def live(home: Home, leave: asyncio.Event, hands: Callable[[Place], Hands] = workers) -> None:
-    """Until `leave` is set.
+async def live(
+    home: Home,
+    leave: asyncio.Event,
+    hands: Callable[[Place], Hands] = workers,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Until `leave` is set; `ready` is called once the folder is this agent's own.
 
     Raises NotFound before it has joined, InUse where an agent runs here already, Exposed.
     """
@@ -68,6 +73,7 @@ async def live(home: Home, leave: asyncio.Event, hands: Callable[[Place], Hands]
         return (await enrol(link, wish(config, owner, node), owner, node)).serial
 
     with home.only_agent():
+        ready()
         clock = Clock()
         sweep(home.scratch, clock())
         outbox = Outbox(home.outbox)
