@@ -99,7 +99,8 @@ class Town:
             await self._node(name, invite, "--name", name, "--cores", "1", "--kinds", "word_count")
 
     async def _coordinator(self) -> None:
-        self.url, child = await connect.start(self.children, self.folder, *KINDS, port=self.port)
+        said, child = await connect.start(self.children, self.folder, *KINDS, port=self.port)
+        self.url = said.url
         self.port = int(self.url.rpartition(":")[2])
         self.running["coordinator"] = child
 

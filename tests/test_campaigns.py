@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from optimai.core.errors import BadCampaign, NotEnough, Taken
-from optimai.core.ids import CampaignId
+from optimai.core.errors import BadCampaign, NotAllowed, NotEnough, NotFound, Taken
+from optimai.core.ids import CampaignId, OwnerId
 from optimai.core.money import OPI
 from optimai.core.version import Version
+from optimai.network import campaigns
 from optimai.network.store.sql import Database
+from optimai.network.store.tokens import Bearer
 from optimai.wire import envelope
 from optimai.wire.exchange import Done
 from tests.road import MINUTE, REQUESTER, Road, campaign, done
@@ -46,10 +48,46 @@ async def test_who_has_too_little_is_told_how_much_is_missing_and_nothing_happen
 
 async def test_a_name_is_taken_while_its_campaign_runs(road: Road):
     await road.begin(step={"tasks": 0})
-    with pytest.raises(Taken):
-        await road.submit(campaign())
+    with pytest.raises(Taken, match="optimai cancel trials"):
+        await road.submit(campaign(budget="2 OPI"))
     await road.quiet()
-    await road.submit(campaign())
+    await road.submit(campaign(budget="2 OPI"))
+
+
+async def test_the_same_campaign_again_is_the_one_that_runs_and_is_paid_for_once(road: Road):
+    number = await road.begin()
+    assert await road.submit(campaign()) == number
+    assert await road.balance(f"available:{REQUESTER}") == 900 * OPI
+    with pytest.raises(Taken):
+        async with road.database.begin() as (tx, now):
+            await campaigns.submit(tx, now, campaign(), OwnerId("somebody else"))
+
+
+async def test_a_campaign_that_is_cancelled_pays_what_was_answered_and_returns_the_rest(road: Road):
+    await road.begin(step={"tasks": 3} | UNCHECKED)
+    ann = await road.join("ann")
+    await road.answer(ann)
+
+    async def cancel(owner: OwnerId, scope: str = "campaign") -> None:
+        async with road.database.begin() as (tx, now):
+            await campaigns.cancel(tx, now, "trials", Bearer(owner, frozenset({scope})))
+
+    with pytest.raises(NotAllowed):
+        await cancel(OwnerId("somebody else"))
+    await cancel(REQUESTER)
+    await cancel(OwnerId("operator"), "admin")
+    await road.stage("end")
+    assert await road.offered(ann) == []
+    await road.quiet()
+    road.later(11 * MINUTE)
+    await road.quiet()
+    assert await the(road, "state") == "cancelled"
+    assert await road.balance(f"available:{ann.owner}") == OPI
+    assert await road.balance(f"available:{REQUESTER}") == 999 * OPI
+    assert await road.value("select count(*) from event where title = 'Cancelled'") == 1
+    assert await road.in_order()
+    with pytest.raises(NotFound):
+        await cancel(REQUESTER)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +95,8 @@ async def test_a_name_is_taken_while_its_campaign_runs(road: Road):
     [
         ({"step": {"kind": "nothing.there"}}, "steps.tried.kind"),
         ({"step": {"price": "1/page"}}, "steps.tried.price"),
-        ({"step": {"judge": "unheard of"}}, "steps.tried"),
-        ({"step": {"tasks": "many"}}, "steps.tried"),
+        ({"step": {"judge": "unheard of"}}, "steps.tried.judge"),
+        ({"step": {"tasks": "many"}}, "steps.tried.tasks"),
         ({"step": {"kind": "word_count", "column": "txt"}}, "steps.tried"),
     ],
 )

@@ -375,6 +375,7 @@ async def test_a_breakdown_of_the_agent_itself_is_not_swallowed_and_keeps_what_i
         outbox=outbox,
         hands=Hands(slow),
         kinds={"word_count": catalog.load("word_count")},
+        broken={},
         engine=False,
         slots=1,
         clock=Clock(),

@@ -15,9 +15,9 @@ from optimai.core.errors import (
     BadSignature,
     BadValue,
     Exposed,
+    InUse,
     Missing,
     NotFound,
-    Taken,
     Unreachable,
     WrongNetwork,
 )
@@ -206,15 +206,33 @@ def test_a_name_for_people_comes_from_the_machines_own(hostname: str, name: str)
 
 
 def test_a_kind_is_offered_only_where_all_that_its_work_imports_is_installed(monkeypatch: pytest.MonkeyPatch):
-    assert "word_count" in ability.kinds_here(None, "machine")
-    assert "label" not in ability.kinds_here(None, "machine")
-    assert set(ability.kinds_here(None, "person")) == {"label"}
+    assert "word_count" in ability.kinds_here(None, "machine").able
+    assert "label" not in ability.kinds_here(None, "machine").able
+    assert set(ability.kinds_here(None, "person").able) == {"label"}
     real = ability.find_spec
     monkeypatch.setattr(ability, "find_spec", lambda name: None if name == "trafilatura" else real(name))
     assert ability.missing(catalog.load("clean.text")) == {"trafilatura"}
-    assert "clean.text" not in ability.kinds_here(None, "machine")
+    assert "clean.text" not in ability.kinds_here(None, "machine").able
     with pytest.raises(Missing):
         ability.kinds_here(("clean.text",), "machine")
+
+
+def test_a_kind_whose_work_is_damaged_is_left_out_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    damaged = tmp_path / "work.py"
+    damaged.write_text("def (")
+    real = ability._source
+
+    def source(module: str) -> Path | None:
+        return damaged if module == "optimai.kinds.word_count.work" else real(module)
+
+    monkeypatch.setattr(ability, "_source", source)
+    kinds = ability.kinds_here(None, "machine")
+    assert "clean.text" in kinds.able
+    assert "word_count" not in kinds.able
+    assert "SyntaxError" in kinds.broken["word_count"]
+    assert "line 1" in kinds.broken["word_count"]
 
 
 # The folder
@@ -240,7 +258,7 @@ def test_a_folder_has_one_agent_and_tells_whether_it_lives(folder: Path):
     assert home.status() is None
     with home.only_agent():
         assert home.status() is not None
-        with pytest.raises(Taken), home.only_agent():
+        with pytest.raises(InUse, match=f"process {os.getpid()}"), home.only_agent():
             pass
     assert not home.has_agent()
 

@@ -1,6 +1,7 @@
 """What README.md promises to who runs a network or lends a machine: real processes, and a database of one's own."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
+import msgspec
 import psutil
 import pytest
 
@@ -136,3 +138,31 @@ def test_a_machine_that_joined_works_is_paid_and_pauses_and_works_again(network:
     asyncio.run(run("second"))
     assert optimai(network.home, "resume").returncode == 0
     wait(lambda: state("second") == "done", log)
+
+
+def test_a_second_coordinator_is_refused_and_the_first_does_not_notice(network: Network):
+    port = network.invite.partition("#")[0].rpartition(":")[2]
+    second = optimai(network.home, "up", "--database", network.dsn, "--port", "0")
+    assert second.returncode == 2
+    assert re.match(r"in_use: .* in use by process \d+\. .*answers at http", second.stderr), second.stderr
+    other = optimai(network.home, "up", "--home", str(network.home / "other"), "--port", port)
+    assert other.returncode == 2
+    assert other.stderr.startswith(f"in_use: Port {port} of 127.0.0.1 is in use"), other.stderr
+    assert optimai(network.home, "status", "--home", str(network.home / "network")).returncode == 0
+
+
+def test_a_campaign_runs_on_a_network_that_is_up(network: Network, tmp_path: Path):
+    file = tmp_path / "third.yaml"
+    file.write_bytes(msgspec.json.encode(campaign("third")))
+    here = ("--home", str(network.home / "network"))
+    poor = optimai(network.home, "run", str(file), *here)
+    assert poor.stderr.startswith("not_enough: ")
+    assert "optimai deposit" in poor.stderr
+    said = optimai(network.home, "deposit", "1", "--reference", "third", *here)
+    assert "1.000 OPI" in said.stdout, said.stderr
+    said = optimai(network.home, "run", str(file), *here)
+    assert said.returncode == 0, said.stderr
+    row = re.search(r"optimai trace third@1 (\w+)", said.stdout)
+    assert row, said.stdout
+    assert "counts" in optimai(network.home, "trace", "third@1", row[1], *here).stdout
+    assert optimai(network.home, "cancel", "third", *here).stderr.startswith("not_found: ")

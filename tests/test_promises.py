@@ -232,12 +232,17 @@ def test_pay_shows_each_line(ran: Ran):
 
 @pytest.mark.slow
 def test_verify_recomputes_the_newest_epoch(ran: Ran, tmp_path: Path):
-    said = optimai(ran.home, "verify", "1", "--save", str(tmp_path))
+    said = optimai(ran.home, "verify", "--save", str(tmp_path))
     assert said.returncode == 0, said.stderr + said.stdout
-    assert "holds" in optimai(ran.home, "verify").stdout
+    holds = re.search(r"Epoch (\d+) holds\. Recomputed: 1 verdicts", said.stdout)
+    assert holds, said.stdout
+    other = optimai(ran.home, "verify", "77", "--bundle", str(tmp_path))
+    assert other.stderr.startswith("bad_value: 77 is not the epoch of")
     bundle = tmp_path / "bundle.jsonl"
     bundle.write_bytes(bundle.read_bytes().replace(b"word", b"worb", 1))
-    assert optimai(ran.home, "verify", "--bundle", str(tmp_path)).returncode == 1
+    changed = optimai(ran.home, "verify", "--bundle", str(tmp_path))
+    assert changed.returncode == 1
+    assert f"Epoch {holds[1]} does not hold." in changed.stdout
 
 
 @pytest.mark.slow

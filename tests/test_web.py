@@ -83,7 +83,7 @@ async def test_the_list_of_campaigns_is_the_first_page(database: Database):
 
 
 async def test_what_a_program_may_ask_for_is_described_without_anything_from_elsewhere(database: Database):
-    async with serving(database, app.make(database, Batcher(database), routes(database))) as base:
+    async with serving(database, app.make(database, routes(database))) as base:
         response, text = await get(f"{base}/api", "text/html")
         assert "default-src 'none'" in response.headers["content-security-policy"]
         assert "GET /v1/campaigns/{name}" in text

@@ -4,19 +4,25 @@ Your own need not be running: it is started for the command and stopped after it
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Annotated
 
-import msgspec
+from cyclopts import Parameter
 
-from optimai.cli import settings
+from optimai.cli import running, settings
 from optimai.cli.children import Child, Children
+from optimai.cli.running import Running
 from optimai.client.network import Client
-from optimai.core.errors import Internal, NotFound
+from optimai.core.errors import NotFound
+from optimai.node import lock
 
 HOME = "private"  # the folder of `optimai run`'s network, in OPTIMAI_HOME
+Url = Annotated[str, Parameter(help="Another network than your own private one; OPTIMAI_TOKEN is for it.")]
+Folder = Annotated[Path | None, Parameter(help="A network's folder here (default: OPTIMAI_HOME/private).")]
+
+PATIENCE = 30  # seconds until a coordinator that is being started must answer
 
 
 def own() -> Path:
@@ -36,40 +42,46 @@ async def network(url: str = "", token: str = "", home: Path | None = None) -> A
             "network in", folder, "Run a campaign first (`optimai run FILE`), or name one with --url."
         )
     async with AsyncExitStack() as stack:
-        here = running(folder)
+        here = await answers(folder)
         if here is None:
+            stack.enter_context(alone(folder))
             children = await stack.enter_async_context(Children(folder / "logs"))
             here, _ = await start(children, folder)
-        yield await stack.enter_async_context(Client(here, (folder / "admin.token").read_text().strip()))
+        yield await stack.enter_async_context(admin(here.url, folder))
 
 
-def running(folder: Path) -> str | None:
-    """The URL of the coordinator that runs in this folder."""
-    try:
-        said = msgspec.json.decode((folder / "coordinator.json").read_bytes())
-        os.kill(said["pid"], 0)
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return str(said["url"])
+def admin(url: str, folder: Path) -> Client:
+    """Its operator's client of the network of this folder."""
+    return Client(url, (folder / "admin.token").read_text().strip())
 
 
-async def start(children: Children, folder: Path, *more: str, port: int = 0) -> tuple[str, Child]:
-    """Start the coordinator of this folder as a child; its URL once it answers."""
+def alone(folder: Path) -> AbstractContextManager[None]:
+    """For the one command that starts the coordinator of this folder for its own time. Raises InUse."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fix = "That is another command. Wait until it ends, or give this one a folder of its own with --home."
+    return lock.held(folder / "command.lock", f"The network in {folder}", fix)
+
+
+async def start(children: Children, folder: Path, *more: str, port: int = 0) -> tuple[Running, Child]:
+    """Start the coordinator of this folder as a child; what it says of itself once it answers."""
     child = await children.start(
         "coordinator", "optimai", "up", "--home", str(folder), "--port", str(port), *more
     )
-    return await answers(child, folder), child
-
-
-async def answers(child: Child, folder: Path, seconds: float = 30) -> str:
-    """The URL of a coordinator that was just started."""
-    for _ in range(int(seconds * 20)):
-        path = folder / "coordinator.json"
-        if path.exists():
-            said = msgspec.json.decode(path.read_bytes())
-            if said["pid"] == child.pid:
-                return str(said["url"])
+    for _ in range(PATIENCE * 20):
+        said = running.here(folder)
+        if said and said.pid == child.pid:
+            return said, child
         if not child.running:
             break
         await asyncio.sleep(0.05)
-    raise Internal(f"the coordinator (see {child.log})")
+    raise child.failure()
+
+
+async def answers(folder: Path) -> Running | None:
+    """The coordinator that runs in this folder; one that is just being started is waited for."""
+    for _ in range(PATIENCE * 20):
+        said = running.here(folder)
+        if said or not running.locked(folder):
+            return said
+        await asyncio.sleep(0.05)
+    return None

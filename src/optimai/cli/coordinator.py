@@ -1,17 +1,17 @@
 """Puts a coordinator together: database, blobs, stages, HTTP; and takes it apart again in order."""
 
 import asyncio
+import errno
 import logging
-import os
+import socket  # noqa: TID251 - a coordinator listens
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 
-import msgspec
 import uvicorn
-from msgspec import Struct
 
 from optimai.blobs.disk import DiskBlobs
+from optimai.cli import running
+from optimai.core.errors import BadValue, InUse
 from optimai.kinds import catalog
 from optimai.network import stages
 from optimai.network.api import app
@@ -23,27 +23,29 @@ from optimai.network.store.events import tell
 from optimai.network.store.sql import Database
 from optimai.web import pages
 
-RUNNING = "coordinator.json"
 
-
-class Running(Struct, frozen=True):
-    """What a coordinator says of itself, in its folder, while it runs."""
-
-    pid: int
-    url: str
-    invite: str
-
-
-def running(folder: Path) -> Running | None:
-    path = folder / RUNNING
-    return msgspec.json.decode(path.read_bytes(), type=Running) if path.exists() else None
+def listen(host: str, port: int) -> socket.socket:
+    """Before anything else is touched: whoever comes early waits a moment. Raises InUse, BadValue."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as fault:
+        if fault.errno == errno.EADDRINUSE:
+            fix = "Give another one with --port; --port 0 takes any that is free."
+            raise InUse(f"Port {port} of {host}", "another program", fix) from None
+        raise BadValue(
+            f"an address to listen at here ({fault.strerror})",
+            f"{host}:{port}",
+            "--host 127.0.0.1 --port 8700",
+        ) from None
 
 
 async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, dsn: str) -> None:
     """Until SIGTERM or SIGINT. A coordinator that was killed left its database running: it is adopted."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s")
-    identity = home.identity(numbers)
     async with AsyncExitStack() as stack:
+        stack.enter_context(running.only(home.folder))
+        listening = stack.enter_context(listen(host, port))
+        identity = home.identity(numbers)
         if not dsn:
             stack.callback(postgres.stop, home.postgres)
             dsn = await asyncio.to_thread(postgres.start, home.postgres)
@@ -59,22 +61,19 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
                 database,
                 batcher,
                 pages.routes(database),
-                host=host,
-                port=port,
                 log_level="warning",
                 timeout_graceful_shutdown=3,
             )
         )
-        socket = server.config.bind_socket()
-        stack.callback(socket.close)
-        url = url or f"http://{host}:{socket.getsockname()[1]}"
+        named = f"[{host}]" if ":" in host else host
+        url = url or f"http://{named}:{listening.getsockname()[1]}"
         work = [asyncio.create_task(batcher.run()), asyncio.create_task(driver.forever())]
-        serving = asyncio.create_task(server.serve(sockets=[socket]))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             while not (server.started or serving.done()):
                 await asyncio.sleep(0.01)
             _announce(home, url, f"{url}#{identity.id}")
-            stack.callback((home.folder / RUNNING).unlink, missing_ok=True)
+            stack.callback(running.withdraw, home.folder)
             await serving
         finally:
             for task in work:
@@ -84,7 +83,7 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
 
 async def _say_back(home: Home, database: Database) -> None:
     """Where the last one did not end in order, say on the page that this one took over."""
-    if running(home.folder) is None:
+    if running.last(home.folder) is None:
         return
     async with database.begin() as (tx, now):
         await tell(
@@ -98,10 +97,7 @@ async def _say_back(home: Home, database: Database) -> None:
 
 
 def _announce(home: Home, url: str, invite: str) -> None:
-
-    part = home.folder / f"{RUNNING}.part"
-    part.write_bytes(msgspec.json.encode(Running(os.getpid(), url, invite)))
-    part.replace(home.folder / RUNNING)
+    running.announce(home.folder, url, invite)
     print(f"The network is up: {url}\nInvite a node:    optimai join {invite}", flush=True)
     if sys.stdout.isatty():
         print(f"Your token is in  {home.token}", flush=True)

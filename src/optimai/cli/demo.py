@@ -21,7 +21,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.live import Live
 
-from optimai.cli import demo_checks, demo_summary, watch
+from optimai.cli import children, demo_checks, demo_summary, watch
 from optimai.cli.children import Child, Children
 from optimai.cli.demo_checks import Report, Story
 from optimai.cli.private import Private
@@ -62,7 +62,7 @@ def demo(
     port: int = 0,
 ) -> None:
     """Run the whole road on this machine, step by step, with liars and crashes. Status 0 if every claim holds."""
-    report = asyncio.run(_demo(keep, into, port))
+    report = children.run(_demo(keep, into, port))
     sys.exit(0 if report.ok else 1)
 
 
@@ -82,8 +82,7 @@ async def _demo(keep: bool, into: Path, port: int) -> Report:
             await private.start_players("people", PEOPLE)
         out.print(f"Watch it at [b]{private.url}/campaigns/{written.campaign.name}[/b]")
         async with private.client() as network:
-            await private.fund(network)
-            await network.submit(written.raw)
+            await private.submit(network)
             run = _Run(private, network, coordinator, nodes[-1], out)
             await run.watch()
             await run.until_epoch_closed()

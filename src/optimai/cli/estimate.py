@@ -1,22 +1,26 @@
 """`optimai estimate FILE`: what it would cost, how long, the first five rows. No money moves."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
-from optimai.cli import watch
+from optimai.cli import children, watch
 from optimai.cli.children import Children
-from optimai.cli.private import Private
+from optimai.cli.private import LOCAL, Private
 from optimai.client.campaign_file import Written, read
 from optimai.client.estimate import Line
 from optimai.client.estimate import estimate as compute
 from optimai.core.money import opi
 from optimai.node.clock import now
+
+LOOK = 0.25  # seconds between two looks
 
 
 def estimate(
@@ -29,30 +33,50 @@ def estimate(
     out = Console()
     written = read(file)
     with out.status(f"trying it for at most {seconds} s on a network that is thrown away"):
-        sample, rows = asyncio.run(_try(written, seconds))
-    _show(out, written, compute(written.campaign, sample["steps"]), rows)
+        sample, took, rows = children.run(_try(written, seconds))
+    _show(out, written, compute(written.campaign, sample["steps"], took), rows)
 
 
-async def _try(written: Written, seconds: int) -> tuple[watch.Facts, Any]:
+async def _try(written: Written, seconds: int) -> tuple[watch.Facts, Mapping[str, float], Any]:
+    """What became of it, how long each step took, and the first rows."""
     with TemporaryDirectory(prefix="optimai-estimate-") as folder:
         async with Children(Path(folder) / "logs") as children:
             private = Private(written, Path(folder) / "network", children)
             await private.start_coordinator()
             await private.start_site()
-            await private.start_node("local")
+            await private.start_node(LOCAL)
             await private.start_people()
             async with private.client() as network:
-                await private.fund(network)
-                await network.submit(written.raw)
+                await private.submit(network)
                 began = now()
+                clocks = {step.name: _Clock() for step in written.campaign.steps}
                 while True:
+                    private.look()
                     facts = await watch.facts(network, written.campaign.name)
-                    if facts["state"] != "running" or (now() - began).total_seconds() > seconds:
+                    gone = (now() - began).total_seconds()
+                    for step in facts["steps"]:
+                        if step["kind"]:
+                            clocks[step["name"]].see(step, gone)
+                    if facts["state"] != "running" or gone > seconds:
                         rows = await network.get(
                             f"/v1/campaigns/{written.campaign.name}/rows?most=5", dict[str, Any]
                         )
-                        return facts, rows
-                    await asyncio.sleep(0.5)
+                        return facts, {name: one.took for name, one in clocks.items()}, rows
+                    await asyncio.sleep(LOOK)
+
+
+class _Clock(Struct):
+    """How long a step had anything to do."""
+
+    begun: float | None = None
+    done: int = 0
+    took: float = 0.0
+
+    def see(self, step: watch.Facts, gone: float) -> None:
+        if self.begun is None and (step["in_hand"] or step["done"]):
+            self.begun = max(0.0, gone - LOOK)
+        if self.begun is not None and step["done"] > self.done:
+            self.done, self.took = step["done"], gone - self.begun
 
 
 def _show(out: Console, written: Written, lines: list[Line], rows: Any) -> None:
@@ -78,12 +102,21 @@ def _show(out: Console, written: Written, lines: list[Line], rows: Any) -> None:
     out.print(
         "[dim]The higher figure includes the share that a second owner does again. No money moved.[/]\n"
     )
+    for line in lines:
+        if line.rows_in and line.least > line.rows_in:
+            times = _span(f"{line.least / line.rows_in:.3g}", f"{line.most / line.rows_in:.3g}")
+            out.print(
+                f"[dim]{line.step}: each row that comes in counts {times} times, "
+                f"for {line.kind} goes over it so often, or asks so many about it.[/]"
+            )
     if rows["rows"]:
         out.print(f"The first rows of [b]{rows['step']}[/]:")
+        table = Table(box=None, header_style="dim")
+        for column in rows["rows"][0]:
+            table.add_column(column, overflow="ellipsis", no_wrap=True)
         for row in rows["rows"]:
-            out.print(
-                "  " + "  ".join(f"[dim]{key}[/] {_short(value)}" for key, value in row.items() if value)
-            )
+            table.add_row(*(_short(value) for value in row.values()))
+        out.print(table)
 
 
 def _span(least: str, most: str) -> str:
@@ -93,7 +126,9 @@ def _span(least: str, most: str) -> str:
 def _time(seconds: float | None) -> str:
     if seconds is None:
         return "not tried"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    if seconds < 120:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min"
 
 
 def _short(value: object) -> str:

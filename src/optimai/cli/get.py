@@ -1,21 +1,17 @@
 """`optimai get NAME@N`: a dataset, its card and its lineage, onto this machine."""
 
-import asyncio
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
 from rich.console import Console
 
-from optimai.cli import connect
+from optimai.cli import children, connect
+from optimai.cli.connect import Folder, Url
 from optimai.client.get import Form, parse_name
 from optimai.client.get import get as fetch
 
-Url = Annotated[str, Parameter(help="Another network than your own private one.")]
-
 
 def get(
-    version: str, /, *, to: Form = "parquet", into: Path = Path(), url: Url = "", home: Path | None = None
+    version: str, /, *, to: Form = "parquet", into: Path = Path(), url: Url = "", home: Folder = None
 ) -> None:
     """Download VERSION (docs@1, or docs for the newest) into the folder INTO/NAME@N."""
     name, number = parse_name(version)
@@ -29,4 +25,4 @@ def get(
         )
         Console().print(f"[b]{found.name}@{found.number}[/b]: {found.rows:,} rows ({splits}) in {folder}/")
 
-    asyncio.run(run())
+    children.run(run())

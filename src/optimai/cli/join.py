@@ -43,8 +43,15 @@ def join(
                 hosts=hosts,
             )
         config = place.config()
-        print(f"{config.name} works for {config.url}. `optimai node status` shows what it does.", flush=True)
-        await life.live(place, life.until_told())
+
+        def ready() -> None:
+            where = f" --home {home}" if home else ""
+            print(
+                f"{config.name} works for {config.url}. `optimai node status{where}` shows what it does.",
+                flush=True,
+            )
+
+        await life.live(place, life.until_told(), ready=ready)
 
     asyncio.run(run())
 
@@ -62,11 +69,16 @@ def pause(*, home: Folder = None) -> None:
     """Stop working within two seconds, until `optimai resume`. What is done and not yet sent still goes out."""
     from optimai.node.home import Home
 
-    Home(home or settings.home() / "node").pause()
+    place = Home(home or settings.home() / "node")
+    place.pause()
+    print(f"{place.config().name} is paused: within two seconds nothing runs. `optimai resume` ends that.")
 
 
 def resume(*, home: Folder = None) -> None:
     """Work again."""
     from optimai.node.home import Home
 
-    Home(home or settings.home() / "node").resume()
+    place = Home(home or settings.home() / "node")
+    place.resume()
+    does = "works again" if place.has_agent() else "may work again; `optimai join` starts it"
+    print(f"{place.config().name} {does}.")

@@ -1,14 +1,14 @@
-"""`optimai withdraw` and `optimai token`: an owner's pay, and who may speak with a network."""
+"""`optimai deposit`, `withdraw` and `token`: money in, an owner's pay out, and who may speak with a network."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from optimai.cli import connect, settings
-from optimai.cli.get import Url
+from optimai.cli import children, connect, settings
+from optimai.cli.connect import Folder as NetworkFolder
+from optimai.cli.connect import Url
 from optimai.cli.join import Folder
 from optimai.client.network import Client
 from optimai.core.money import opi, parse_opi
@@ -33,7 +33,25 @@ def withdraw(
             key = keys.key(place.folder, keys.OWNER)
             return await network.withdraw(key, parse_opi(amount), reference)
 
-    Console().print(f"Withdrawn. {opi(asyncio.run(run()))} OPI are left.")
+    Console().print(f"Withdrawn. {opi(children.run(run()))} OPI are left.")
+
+
+def deposit(
+    amount: str,
+    /,
+    *,
+    reference: Annotated[str, Parameter(help="Of your choice; the same one again deposits nothing more.")],
+    owner: Annotated[str, Parameter(help="Whose account; default: your token's.")] = "",
+    url: Url = "",
+    home: NetworkFolder = None,
+) -> None:
+    """Put AMOUNT on a requester's account, as the network's operator."""
+
+    async def run() -> int:
+        async with connect.network(url, home=home) as network:
+            return await network.deposit(amount, reference, owner)
+
+    Console().print(f"{opi(children.run(run()))} OPI are on the account.")
 
 
 def token(
@@ -46,7 +64,7 @@ def token(
     ] = None,
     into: Annotated[Path, Parameter(help="The file to keep it in; only you can read it.")],
     url: Url = "",
-    home: Path | None = None,
+    home: NetworkFolder = None,
 ) -> None:
     """Make a token for requester OWNER. It goes into a file, not onto the screen."""
 
@@ -55,5 +73,5 @@ def token(
             return await network.token(owner, name, scope or ["campaign", "read"])
 
     into.touch(mode=0o600)
-    into.write_text(asyncio.run(run()) + "\n")
+    into.write_text(children.run(run()) + "\n")
     Console().print(f"A token of {owner} is in {into}. Use it by OPTIMAI_TOKEN, with --url.")

@@ -5,7 +5,7 @@ its simulated people. All of it are the same programs that a network of others r
 nothing here takes a shorter way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,15 +14,22 @@ from optimai.cli import connect
 from optimai.cli.children import Child, Children
 from optimai.client.campaign_file import Written
 from optimai.client.network import Client
+from optimai.core.errors import BadCampaign, NobodyCan, NotEnough
 from optimai.core.money import opi
+from optimai.node.home import Home
 
 PEOPLE = 8
+LOCAL = "local"  # the one machine of `optimai run`
 
 
 class Private:
     """The processes around a campaign. `start_…` each starts one thing and returns when it answers."""
 
     def __init__(self, written: Written, home: Path, children: Children) -> None:
+        """Raises BadCampaign where something that is to stand beside the campaign's file does not."""
+        about = written.campaign.private
+        _there(written, "private.site", about.site, "folder", Path.is_dir)
+        _there(written, "private.people", about.people, "file", Path.is_file)
         self.written = written
         self.campaign = written.campaign
         self.home = home
@@ -34,10 +41,10 @@ class Private:
 
     async def start_coordinator(self, port: int = 0) -> Child:
         seconds = int(self.campaign.private.epoch.total_seconds())
-        self.url, child = await connect.start(
+        said, child = await connect.start(
             self.children, self.home, "--epoch", f"{seconds}s", "--seal", "1s", "--silence", "15s", port=port
         )
-        self.invite = msgspec.json.decode((self.home / "coordinator.json").read_bytes())["invite"]
+        self.url, self.invite = said.url, said.invite
         return child
 
     async def start_site(self) -> None:
@@ -77,6 +84,14 @@ class Private:
         await child.says(1)
         return child
 
+    def look(self) -> None:
+        """Raises what makes waiting vain: a process that ended, a kind that the one machine can't do."""
+        self.children.look()
+        status = Home(self.home / "nodes" / LOCAL).status()
+        for step in self.campaign.steps:
+            if status and step.kind in status.unable:
+                raise NobodyCan(step.kind, status.unable[step.kind])
+
     async def start_players(self, name: str, players: Sequence[tuple[str, str]]) -> Child:
         """Simulated nodes in one process: (name, habit) each."""
         label = next((step for step in self.campaign.steps if step.kind == "label"), None)
@@ -105,12 +120,22 @@ class Private:
                 "people", [(f"simulated-person-{n}", "person") for n in range(1, PEOPLE + 1)]
             )
 
-    async def fund(self, client: Client) -> None:
+    async def submit(self, client: Client) -> None:
         """In a network of your own you are the one who says what is on your account."""
-        before = len(await client.get("/v1/campaigns", list[dict[str, object]]))
-        await client.deposit(
-            opi(self.campaign.budget).replace(",", ""), f"{self.campaign.name}, campaign {before + 1}"
-        )
+        try:
+            await client.submit(self.written.raw)
+        except NotEnough:
+            before = len(await client.get("/v1/campaigns", list[dict[str, object]]))
+            amount = opi(self.campaign.budget).replace(",", "")
+            await client.deposit(amount, f"{self.campaign.name}, campaign {before + 1}")
+            await client.submit(self.written.raw)
 
     def client(self) -> Client:
-        return Client(self.url, (self.home / "admin.token").read_text().strip())
+        return connect.admin(self.url, self.home)
+
+
+def _there(written: Written, word: str, name: str | None, what: str, found: Callable[[Path], bool]) -> None:
+    if name is not None and not found(written.beside(name)):
+        raise BadCampaign(
+            word, f"there is no {what} {written.beside(name)}", f"Name one beside {written.path}"
+        )

@@ -2,36 +2,52 @@
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.tree import Tree
 
-from optimai.cli import connect, settings, watch
-from optimai.cli.get import Url
+from optimai.cli import children, connect, running, settings, watch
+from optimai.cli.connect import Folder as NetworkFolder
+from optimai.cli.connect import Url
 from optimai.cli.join import Folder
+from optimai.cli.private import LOCAL
 from optimai.client.get import parse_name
 from optimai.core.money import opi
 
 Facts = Mapping[str, Any]
+MOST_LINES = 20  # of pay, that are shown each by itself
 
 
-def status(name: str = "", /, *, url: Url = "", home: Path | None = None) -> None:
+def status(name: str = "", /, *, url: Url = "", home: NetworkFolder = None) -> None:
     """What campaign NAME does, live until it ends; without NAME all campaigns."""
     out = Console()
+    folder = home or connect.own()
+    asleep = not url and not running.locked(folder)
 
     async def run() -> None:
         async with connect.network(url, home=home) as network:
-            if name:
-                out.print(watch.table(await watch.until_done(network, name, out)))
-            else:
+            if not name:
                 out.print(_campaigns(await network.get("/v1/campaigns", list[dict[str, Any]])))
+            elif asleep:
+                now = await watch.facts(network, name)
+                out.print(f"{watch.stands(name, now)}It is {now['state']}.\n")
+                out.print(watch.table(now))
+            else:
+                out.print(watch.table(await watch.until_done(network, name, out)))
+        if asleep:
+            out.print(
+                f"[dim]No coordinator runs in {folder}, so nothing goes on there: one was started for this answer. "
+                "`optimai run FILE` goes on with what runs.[/dim]",
+                soft_wrap=True,
+            )
 
-    asyncio.run(run())
+    children.run(run())
 
 
 def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
@@ -45,7 +61,7 @@ def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
     return table
 
 
-def trace(version: str, row: str, /, *, url: Url = "", home: Path | None = None) -> None:
+def trace(version: str, row: str, /, *, url: Url = "", home: NetworkFolder = None) -> None:
     """From ROW (its `_row`, or how that begins) of VERSION back to signed work, verdicts and pay."""
     name, number = parse_name(version)
 
@@ -53,7 +69,7 @@ def trace(version: str, row: str, /, *, url: Url = "", home: Path | None = None)
         async with connect.network(url, home=home) as network:
             return await network.get(f"/v1/versions/{name}/{number}/rows/{row}/trace", dict[str, Any])
 
-    Console(highlight=False).print(_trace(asyncio.run(run())))
+    Console(highlight=False).print(_trace(children.run(run())))
 
 
 def _trace(found: Facts) -> Tree:
@@ -92,8 +108,12 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def pay(*, home: Folder = None) -> None:
-    """What this machine's owner earned: each line, what, how much, why; each zero too.
+def pay(
+    *,
+    home: Folder = None,
+    lines: Annotated[bool, Parameter(help="Each line, however many there are.", negative="")] = False,
+) -> None:
+    """What this machine's owner earned: each line, what, how much, why; each zero too. Many are summed by reason.
 
     On a machine that has joined nobody: what it earned in your own private network.
     """
@@ -102,43 +122,51 @@ def pay(*, home: Folder = None) -> None:
     from optimai.node.home import Home
 
     place = Home(home or settings.home() / "node")
-    private = Home(connect.own() / "nodes" / "local")
+    private = Home(connect.own() / "nodes" / LOCAL)
     alone = home is None and not place.folder.exists() and private.folder.exists()
     place = private if alone else place
     config = place.config()
     owner = fingerprint(bytes(keys.key(place.folder, keys.OWNER).verify_key))
 
     async def run() -> list[dict[str, Any]]:
-        lines: list[dict[str, Any]] = []
+        found: list[dict[str, Any]] = []
         async with connect.network("" if alone else config.url) as network:
             while more := await network.get(
-                f"/v1/owners/{owner}/earnings?after={lines[-1]['id'] if lines else 0}", list[dict[str, Any]]
+                f"/v1/owners/{owner}/earnings?after={found[-1]['id'] if found else 0}", list[dict[str, Any]]
             ):
-                lines += more
-        return lines
+                found += more
+        return found
 
-    _pay(Console(highlight=False), asyncio.run(run()))
+    _pay(Console(highlight=False), children.run(run()), lines)
 
 
-def _pay(out: Console, lines: list[dict[str, Any]]) -> None:
-    table = Table(box=None, header_style="dim")
-    for column in ("when", "for", "units", "price, OPI", "earned, OPI", "state", "why"):
-        table.add_column(
-            column, justify="right" if column in ("units", "price, OPI", "earned, OPI") else "left"
-        )
-    for line in lines:
-        table.add_row(
-            line["at"][11:19],
-            f"{line['campaign']}/{line['step']} [dim]{line['role']}[/]",
-            f"{line['held']} of {line['units']} {line['unit']}s",
-            opi(line["price"]),
-            opi(line["amount"]),
-            line["state"],
-            line["reason"],
-        )
-    out.print(table)
+def _pay(out: Console, lines: list[dict[str, Any]], each: bool) -> None:
+    """The sum first; then each line, or where they are many one for all of a step that have the same reason."""
     for state in ("available", "pending", "reserved"):
-        out.print(f"{state:>10}  {opi(sum(line['amount'] for line in lines if line['state'] == state))} OPI")
+        out.print(f"{opi(sum(line['amount'] for line in lines if line['state'] == state)):>14} OPI {state}")
+    out.print()
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    many = len(lines) > MOST_LINES and not each
+    for line in lines:
+        key = tuple(str(line[name]) for name in ("campaign", "step", "role", "state", "reason"))
+        alike.setdefault(key if many else (str(line["id"]),), []).append(line)
+    for some in alike.values():
+        _paid(out, some, many)
+    if many:
+        out.print(
+            f"[dim]These are {len(lines):,} lines, those with the same reason together; --lines: each.[/]"
+        )
+
+
+def _paid(out: Console, some: list[dict[str, Any]], many: bool) -> None:
+    one = some[0]
+    amount, held, units = (sum(line[name] for line in some) for name in ("amount", "held", "units"))
+    when = f"{len(some):,} lines" if many else one["at"][:19].replace("T", " ")
+    out.print(
+        f"{opi(amount):>14} OPI {one['state']:<9}  [b]{one['campaign']}/{one['step']}[/] {one['role']}, "
+        f"{held:,} of {units:,} {one['unit']}s at {opi(one['price'])}"
+    )
+    out.print(Padding(f"{when}  {escape(one['reason'])}", (0, 0, 0, 30), expand=False), style="dim")
 
 
 def node_status(
@@ -149,15 +177,18 @@ def node_status(
 
     place = Home(home or settings.home() / "node")
 
-    async def run() -> None:
-        with Live(
-            _status(place.config().name, place.status()), console=Console(), refresh_per_second=2
-        ) as live:
-            while follow:
-                await asyncio.sleep(0.5)
-                live.update(_status(place.config().name, place.status()))
+    name = place.config().name
+    if not follow:
+        Console().print(_status(name, place.status()))
+        return
 
-    asyncio.run(run())
+    async def run() -> None:
+        with Live(_status(name, place.status()), console=Console(), refresh_per_second=2) as live:
+            while True:
+                await asyncio.sleep(0.5)
+                live.update(_status(name, place.status()))
+
+    children.run(run())
 
 
 def _status(name: str, now: Any) -> Table:
@@ -171,6 +202,8 @@ def _status(name: str, now: Any) -> Table:
             "", f"{task.kind} for {task.step}" + (f", {task.done:,} of {task.of:,}" if task.of else "")
         )
     table.add_row("", f"{now.taken:,} results taken in, {now.refused:,} refused, {now.unsent:,} not sent yet")
+    for kind, why in now.unable.items():
+        table.add_row("", f"[yellow]{kind} is not done here: {escape(why)}[/]")
     if now.trouble:
-        table.add_row("", f"[yellow]{now.trouble}[/]")
+        table.add_row("", f"[yellow]{escape(now.trouble)} It is tried again by itself.[/]")
     return table

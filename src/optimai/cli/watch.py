@@ -1,7 +1,7 @@
 """Shows a campaign while it runs: a line for each step, who works, where the money is."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console, Group
@@ -22,20 +22,40 @@ async def facts(network: Client, name: str) -> Facts:
     return await network.get(f"/v1/campaigns/{name}", dict[str, Any])
 
 
-async def until_done(network: Client, name: str, out: Console) -> Facts:
-    """Until the campaign has ended; what is told of it last. A coordinator that is away is waited for."""
+async def until_done(
+    network: Client, name: str, out: Console, *, look: Callable[[], None] = lambda: None, goes_on: str = ""
+) -> Facts:
+    """Until the campaign has ended; what is told of it last. A coordinator that is away is waited for.
+
+    `look` raises where waiting is in vain. Told to stop, it says where the campaign stands, and how it goes on.
+    """
     last: Facts | None = None
-    with Live(console=out, refresh_per_second=4, transient=True) as live:
-        while True:
-            try:
-                last = await facts(network, name)
-            except Unreachable as fault:
-                live.update(Text(str(fault), style="yellow"))
-            else:
-                live.update(table(last))
-                if last["state"] != "running":
-                    return last
-            await asyncio.sleep(EVERY)
+    try:
+        with Live(console=out, refresh_per_second=4, transient=True) as live:
+            while True:
+                look()
+                try:
+                    last = await facts(network, name)
+                except Unreachable as fault:
+                    live.update(Text(f"{fault} It is tried again.", style="yellow"))
+                else:
+                    live.update(table(last))
+                    if last["state"] != "running":
+                        return last
+                await asyncio.sleep(EVERY)
+    except asyncio.CancelledError:
+        out.print(f"{stands(name, last)}{goes_on}", soft_wrap=True)
+        raise
+
+
+def stands(name: str, campaign: Facts | None) -> str:
+    """In one sentence."""
+    if campaign is None:
+        return f"Nothing was heard of {name} yet. "
+    steps = [step for step in campaign["steps"] if step["kind"]]
+    sealed = sum(step["state"] == "sealed" for step in steps)
+    tasks = sum(step["closed"] for step in steps)
+    return f"{name} has {tasks:,} tasks done, {sealed} of {len(steps)} steps sealed. "
 
 
 def table(campaign: Facts) -> Group:

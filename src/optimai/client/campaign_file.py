@@ -79,12 +79,16 @@ def read(path: Path) -> Written:
 
 
 def _inline(folder: Path, name: str, step: dict[str, Any]) -> dict[str, Path]:
-    """Put the rows of a step's files in place of their names."""
+    """Put the rows of a step's files in place of their names. What only its kind knows of a step is said here."""
     kind = step.get("kind")
     files = {}
     if kind not in catalog.names():
         return {}  # parse or the network says what is wrong with it
-    for option in catalog.load(kind).kind.files & step.keys():
+    of_kind = catalog.load(kind).kind
+    price = step.get("price")
+    if price is not None and "/" not in str(price):
+        raise BadCampaign(f"steps.{name}.price", "it has no unit", f"Write price: {price}/{of_kind.unit}")
+    for option in of_kind.files & step.keys():
         file = folder / str(step[option])
         if not file.is_file() or file.stat().st_size > MOST_BYTES:
             raise BadCampaign(f"steps.{name}.{option}", f"there is no file {file}", "Name a JSON-lines file")

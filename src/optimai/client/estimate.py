@@ -1,9 +1,10 @@
 """What a campaign would cost, from a short run of it: bounds from its kinds, ratios and rates as measured.
 
-units     between the kind's own bounds for the rows that come in (`spec.bound`)
+units     as counted where the sample came to the step's end, else between the kind's own bounds for the
+          rows that come in (`spec.bound`)
 rows out  as in the sample: rows that came out for each unit
 cost      units x price, and the share that a second owner does again
-time      units / rate of the sample; what people do is not in it
+time      as long for each unit as in the sample; what people do is not in it
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ class Line(Struct, frozen=True, kw_only=True):
     step: str
     kind: str
     unit: str
+    rows_in: int  # at most
     least: int  # units
     most: int
     cost_least: int
@@ -30,8 +32,13 @@ class Line(Struct, frozen=True, kw_only=True):
     seconds: float | None  # at the sample's rate; None where the sample did none of it
 
 
-def estimate(campaign: Campaign, sample: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """`sample` are the steps of a short run, as `GET /v1/campaigns/NAME` tells them."""
+def estimate(
+    campaign: Campaign, sample: Sequence[Mapping[str, Any]], took: Mapping[str, float]
+) -> list[Line]:
+    """`sample` are the steps of a short run, as `GET /v1/campaigns/NAME` tells them.
+
+    `took` says how many seconds passed there from a step's first task to its last verdict.
+    """
     told = {step["name"]: step for step in sample}
     rows = {name: len(given) for name, given in campaign.inputs.items()}
     lines = []
@@ -42,7 +49,10 @@ def estimate(campaign: Campaign, sample: Sequence[Mapping[str, Any]]) -> list[Li
         price = step.price.nano if step.price else 0
         audit = kind.kind.audit if step.audit is None else step.audit
         seen = told.get(step.name)
-        done, out, rate = (seen["done"], seen["rows"], seen["per_second"]) if seen else (0, 0, 0.0)
+        done, out = (seen["done"], seen["rows"]) if seen else (0, 0)
+        if seen and seen["state"] == "sealed" and not seen["standing"]:
+            least = most = done
+        came = rows[step.source]
         rows[step.name] = most * min(out, done) // done if done else most
         if kind.kind.reads != "nothing":
             rows[step.name] = min(rows[step.name], rows[step.source])
@@ -51,12 +61,13 @@ def estimate(campaign: Campaign, sample: Sequence[Mapping[str, Any]]) -> list[Li
                 step=step.name,
                 kind=step.kind,
                 unit=kind.kind.unit,
+                rows_in=came,
                 least=least,
                 most=most,
                 cost_least=least * price,
                 cost_most=most * price + most * price * audit // MILLION,
                 rows=rows[step.name],
-                seconds=most / rate if rate and "machine" in kind.kind.hands else None,
+                seconds=took[step.name] * most / done if done and "machine" in kind.kind.hands else None,
             )
         )
     return lines

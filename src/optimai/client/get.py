@@ -58,6 +58,15 @@ async def get(
     return version, home
 
 
+async def first_row(network: Client, name: str, number: int) -> str:
+    """The `_row` of one of its rows; "" where it has none."""
+    for part in (await network.version(name, number)).parts:
+        column = pq.read_table(io.BytesIO(await network.blob(part.blob)), columns=["_row"])["_row"]
+        if len(column):
+            return str(column[0])
+    return ""
+
+
 def _write(stem: Path, part: Part, data: bytes, form: Form) -> None:
     if form == "parquet":
         stem.with_suffix(".parquet").write_bytes(data)

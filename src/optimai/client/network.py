@@ -9,6 +9,7 @@ Errors of the network come out as the same sentences with the same codes.
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -57,13 +58,17 @@ class Client:
         return msgspec.json.decode(await self.call("GET", path), type=kind)
 
     async def submit(self, raw: dict[str, Any]) -> int:
-        """Send a campaign; its number."""
+        """Send a campaign; its number. One that runs and is word for word the same is not begun again."""
         answer = msgspec.json.decode(await self.call("POST", "/v1/campaigns", msgspec.json.encode(raw)))
         return int(answer["campaign"])
 
-    async def deposit(self, amount: str, reference: str) -> int:
+    async def cancel(self, name: str) -> None:
+        """End a campaign before its time."""
+        await self.call("POST", f"/v1/campaigns/{quote(name, safe='')}/cancel")
+
+    async def deposit(self, amount: str, reference: str, owner: str = "") -> int:
         """Nano-OPI on the account afterwards. For operators; the same reference counts once."""
-        said = msgspec.json.encode({"amount": amount, "reference": reference})
+        said = msgspec.json.encode({"amount": amount, "reference": reference, "owner": owner})
         return int(msgspec.json.decode(await self.call("POST", "/v1/deposits", said))["available_nopi"])
 
     async def token(self, owner: str, name: str, scopes: Sequence[str]) -> str:

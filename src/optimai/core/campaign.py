@@ -98,6 +98,8 @@ class _File(Struct, forbid_unknown_fields=True):
 
 def parse(raw: Mapping[str, Any]) -> Campaign:
     """From the file's plain values (or the same as JSON). Raises BadCampaign with the place."""
+    if type(raw.get("budget")) in (int, float):
+        raise BadCampaign("budget", "it has no unit", f"Write {raw['budget']} OPI")
     try:
         file = msgspec.convert(raw, _File, strict=True)
     except msgspec.ValidationError as fault:
@@ -199,7 +201,7 @@ def _in_order(steps: list[Step], known: set[str]) -> tuple[Step, ...]:
         if step.name in known:
             raise BadCampaign(f"steps.{step.name}", "an input has that name", "Give one of them another")
         if step.source not in names | known:
-            there = ", ".join(sorted(names | known))
+            there = ", ".join(sorted((names | known) - {step.name}))
             raise BadCampaign(f"steps.{step.name}.from", f"there is no {step.source!r}", f"There are {there}")
     ordered: list[Step] = []
     known = set(known)

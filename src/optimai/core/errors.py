@@ -147,6 +147,13 @@ class Taken(OptimaiError):
         super().__init__(f"The {thing} {name} is there already. {fix}")
 
 
+class InUse(OptimaiError):
+    code, status, fault = "in_use", 409, "theirs"
+
+    def __init__(self, what: str, who: str, fix: str) -> None:
+        super().__init__(f"{what} is in use by {who}. {fix}")
+
+
 # Money
 
 
@@ -154,7 +161,10 @@ class NotEnough(OptimaiError):
     code, status, fault = "not_enough", 402, "theirs"
 
     def __init__(self, account: str, has: str, needs: str) -> None:
-        super().__init__(f"{account} has {has} OPI and needs {needs}. Deposit the rest and try again.")
+        super().__init__(
+            f"{account} has {has} OPI and needs {needs}. "
+            f"Deposit the rest (the network's operator: `optimai deposit AMOUNT --reference WORD`) and try again."
+        )
 
 
 # Bytes and machines
@@ -188,7 +198,7 @@ class Unreachable(OptimaiError):
     retry = True
 
     def __init__(self, what: str, why: str) -> None:
-        super().__init__(f"{what} can't be reached: {why}. See that it is up; it is tried again by itself.")
+        super().__init__(f"{what} can't be reached: {why.rstrip('.')}. See that it is up.")
 
 
 class Missing(OptimaiError):
@@ -227,6 +237,26 @@ class ReportsHome(OptimaiError):
         )
 
 
+class NobodyCan(OptimaiError):
+    code, status, fault = "nobody_can", 501, "theirs"
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(
+            f"The only machine here can't do {kind}: {why.rstrip('.')}. "
+            f"Run the same command again when that is mended: it goes on."
+        )
+
+
+class ChildEnded(OptimaiError):
+    code, status, fault = "child_ended", 500, "ours"
+
+    def __init__(self, name: str, said: str, log: str) -> None:
+        super().__init__(
+            f"The process {name} ended by itself, and the rest with it; the last that it said: {said}. "
+            f"See its log, {log}."
+        )
+
+
 class Internal(OptimaiError):
     code, status, fault = "internal", 500, "ours"
     retry = True
@@ -235,6 +265,10 @@ class Internal(OptimaiError):
         super().__init__(
             f"Something of ours broke in {where}; nothing acknowledged is lost. Try again, or read its log."
         )
+
+
+def known(code: str) -> bool:
+    return code in {kind.code for kind in OptimaiError.__subclasses__()}
 
 
 def told(code: str, message: str) -> OptimaiError:

@@ -16,9 +16,11 @@ from typing import Any, Protocol, cast
 import msgspec
 from blake3 import blake3
 from msgspec import Struct
+from msgspec.structs import replace
 
 from optimai import kinds
 from optimai.blobs.port import Blobs
+from optimai.core.campaign import Step
 from optimai.core.chance import Seed
 from optimai.core.errors import BadCampaign, NotFound
 from optimai.core.ids import BlobId, StepId
@@ -112,6 +114,23 @@ def load(name: str) -> Loaded:
     )
 
 
+def of_step(step: Step) -> Loaded:
+    """Raises BadCampaign with the place, for the unit of its price too."""
+    try:
+        kind = load(step.kind)
+    except NotFound:
+        where, there = f"steps.{step.name}.kind", ", ".join(names())
+        raise BadCampaign(where, f"there is no kind {step.kind!r}", f"There are {there}") from None
+    unit = kind.kind.unit
+    if step.price and step.price.unit != unit:
+        raise BadCampaign(
+            f"steps.{step.name}.price",
+            f"{step.kind} is paid by the {unit}, not by the {step.price.unit}",
+            f"Write price: {replace(step.price, unit=unit)}",
+        )
+    return kind
+
+
 def tables() -> list[tuple[str, str]]:
     """(kind, SQL) of those that keep state at the coordinator."""
     return [(name, load(name).tables) for name in names() if load(name).tables]
@@ -128,8 +147,9 @@ def options_of(step: str, kind: Loaded, given: Mapping[str, Any]) -> Any:
         return msgspec.convert(given, kind.options, strict=True)
     except msgspec.ValidationError as fault:
         fields = ", ".join(field.encode_name for field in msgspec.structs.fields(kind.options))
+        why, _, place = str(fault).partition(" - at `$")
         raise BadCampaign(
-            f"steps.{step}", str(fault), f"The kind {kind.kind.name} has these options: {fields}."
+            f"steps.{step}{place.rstrip('`')}", why, f"The kind {kind.kind.name} has these options: {fields}."
         ) from None
 
 

@@ -19,7 +19,7 @@ def check(campaign: Campaign) -> None:
         for name, rows in campaign.inputs.items()
     }
     for step in campaign.steps:
-        kind = catalog.load(step.kind)
+        kind = catalog.of_step(step)
         given = there[step.source]
         for column in kind.needs(catalog.options_of(step.name, kind, step.options)):
             _has(f"steps.{step.name}", step.source, given, column)

@@ -1,42 +1,27 @@
-"""Campaigns: taking one in. Its budget leaves the requester's account at once and lies in escrow.
+"""Campaigns: taking one in, and cancelling one.
 
-Everything about it is checked before any money moves: what the file says by `core.campaign`,
-what only its kinds know here.
+The budget leaves the requester's account at once and lies in escrow. Everything about a campaign is checked
+before any money moves: what the file says by `core.campaign`, what only its kinds know here.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from optimai.core import campaign as written
 from optimai.core import ledger
-from optimai.core.campaign import Step
 from optimai.core.clock import Instant
-from optimai.core.errors import BadCampaign, NotFound, Taken
+from optimai.core.errors import NotAllowed, NotFound, Taken
 from optimai.core.ids import CampaignId, OwnerId, StepId
 from optimai.core.rows import row_id
 from optimai.kinds import catalog, columns
 from optimai.network import shards
 from optimai.network.store import campaigns, money
 from optimai.network.store.campaigns import NewStep
+from optimai.network.store.events import tell
 from optimai.network.store.sql import Tx
-
-
-def _options(step: Step) -> Any:
-    """What its kind understands under a step. Raises BadCampaign with the place, for kind and unit too."""
-    try:
-        kind = catalog.load(step.kind)
-    except NotFound as fault:
-        raise BadCampaign(f"steps.{step.name}.kind", f"there is no kind {step.kind}", str(fault)) from None
-    if step.price and step.price.unit != kind.kind.unit:
-        raise BadCampaign(
-            f"steps.{step.name}.price",
-            f"{step.kind} is paid by the {kind.kind.unit}, not by the {step.price.unit}",
-            f"Write price: {replace(step.price, unit=kind.kind.unit)}",
-        )
-    return catalog.options_of(step.name, kind, step.options)
+from optimai.network.store.tokens import Bearer
 
 
 async def _add_input(
@@ -52,10 +37,44 @@ async def _add_input(
     return await campaigns.add_input(tx, number, name, path, shard, now)
 
 
+async def _same(tx: Tx, name: str, raw: Mapping[str, Any], requester: OwnerId) -> CampaignId:
+    """The one that runs under that name, if it is the very same."""
+    there = await campaigns.running(tx, name)
+    if there is None or there.requester != requester or msgspec.json.decode(there.spec) != raw:
+        raise Taken(
+            "campaign",
+            name,
+            f"It runs, and its file was another. Wait until it has ended, end it by `optimai cancel {name}`, "
+            f"or give this one another name.",
+        )
+    return there.number
+
+
+async def cancel(tx: Tx, now: Instant, name: str, who: Bearer) -> None:
+    """Its time is over now: nothing more is offered, what was answered is judged and paid, the rest returns.
+
+    Raises NotFound where none of that name runs, NotAllowed where it is somebody else's.
+    """
+    there = await campaigns.running(tx, name)
+    if there is None:
+        raise NotFound("running campaign", name, "`optimai status` lists those there are.")
+    if there.requester != who.owner and "admin" not in who.scopes:
+        raise NotAllowed("admin")
+    if await campaigns.cut_short(tx, there.number, now):
+        why = "Nothing more is offered. What was answered is judged and paid; the rest of the budget returns."
+        await tell(tx, "plain", "Cancelled", why, there.number, now)
+
+
 async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerId) -> CampaignId:
-    """Take in a campaign. Raises BadCampaign, Taken where one of that name runs, NotEnough."""
+    """Take in a campaign; one that runs already, word for word the same, is that one.
+
+    Raises BadCampaign, NotEnough, and Taken where another of that name runs.
+    """
     campaign = written.parse(raw)
-    options = {step.name: _options(step) for step in campaign.steps}
+    options = {
+        step.name: catalog.options_of(step.name, catalog.of_step(step), step.options)
+        for step in campaign.steps
+    }
     columns.check(campaign)
     number = await campaigns.add(
         tx,
@@ -68,7 +87,7 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
         now,
     )
     if number is None:
-        raise Taken("campaign", campaign.name, "Wait until it has ended, or give this one another name.")
+        return await _same(tx, campaign.name, raw, requester)
     paid, escrow = ledger.available(requester), ledger.escrow(number)
     await money.post(tx, [ledger.move("fund", f"campaign {number}", paid, escrow, campaign.budget)], now)
     sources = {}

@@ -11,31 +11,46 @@ from collections.abc import Collection, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from msgspec import Struct
+
 import optimai
-from optimai.core.errors import Missing, NotFound
+from optimai.core.errors import Missing, NotFound, OptimaiError
 from optimai.kinds import catalog
 from optimai.kinds.catalog import Loaded
 from optimai.node.home import HandsName
 
 
-def kinds_here(allowed: Collection[str] | None, hands: HandsName) -> Mapping[str, Loaded]:
+class Kinds(Struct, frozen=True):
+    able: Mapping[str, Loaded]
+    broken: Mapping[str, str]  # what is the matter with those whose sources are damaged
+
+
+def kinds_here(allowed: Collection[str] | None, hands: HandsName) -> Kinds:
     """Those that such hands do, this machine can, and its operator allows (None: all).
 
     Raises NotFound or Missing where the operator names one that is not there or can't be done.
     """
-    able = {}
+    able, broken = {}, {}
     for name in catalog.names() if allowed is None else allowed:
-        loaded = catalog.load(name)
+        try:
+            loaded = catalog.load(name)
+            lacks = missing(loaded)
+        except OptimaiError:
+            raise
+        except Exception as fault:  # one kind that somebody is working on does not stop the others
+            where = f" ({fault.filename}, line {fault.lineno})" if isinstance(fault, SyntaxError) else ""
+            broken[name] = f"{type(fault).__name__}: {getattr(fault, 'msg', fault)}{where}"
+            continue
         if hands not in loaded.kind.hands:
             if allowed is not None:
                 raise NotFound(f"work for a {hands} in the kind", name, "Leave it out of the node's kinds.")
             continue
-        if hands == "machine" and missing(loaded):
+        if hands == "machine" and lacks:
             if allowed is not None:
                 raise Missing(f"The kind {name}", loaded.kind.extra or "node")
             continue
         able[name] = loaded
-    return able
+    return Kinds(able, broken)
 
 
 def missing(loaded: Loaded) -> set[str]:
@@ -77,7 +92,7 @@ def _needs(module: str, seen: set[str]) -> Iterator[str]:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    for statement in ast.parse(path.read_bytes()).body:
+    for statement in ast.parse(path.read_bytes(), str(path)).body:
         if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names)
         elif isinstance(statement, ast.ImportFrom) and statement.module:

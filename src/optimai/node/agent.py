@@ -43,6 +43,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     outbox: Outbox
     hands: Hands
     kinds: Mapping[str, Loaded]  # that it takes on
+    broken: Mapping[str, str]  # that can't be done here, and why
     engine: bool
     slots: int
     clock: Clock
@@ -61,6 +62,7 @@ class Agent:
         self._lines: dict[AssignmentId, _Line] = {}
         self._stopped: dict[AssignmentId, bool] = {}  # and whether it is kept, to go on later
         self._doubts = Doubts()
+        self._doubts.unable.update(parts.broken)
         self._patience: asyncio.Timeout | None = None  # of the exchange that is under way
         self._told = 0.0
         self._status = Status(at=parts.clock(), pid=os.getpid(), name=parts.name, paused=False)

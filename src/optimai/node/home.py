@@ -14,22 +14,23 @@ Every other process (`optimai pause`, `optimai node status`) speaks with the age
 through this folder alone.
 """
 
-import fcntl
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.core.errors import BadValue, NotFound, Taken
+from optimai.core.errors import BadValue, NotFound
 from optimai.core.ids import AssignmentId, NetworkId
-from optimai.node.clock import wait
+from optimai.node import lock
 
 HandsName = Literal["machine", "browser", "person"]
+
+_ANOTHER = "Stop it, or give this one a folder of its own with --home."
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,35 +132,16 @@ class Home:
         except FileNotFoundError:
             return None
 
-    @contextmanager
-    def only_agent(self) -> Iterator[None]:
-        """Holds the folder for one agent; the lock goes with the process, however that ends. Raises Taken."""
-        with (self.folder / "agent.lock").open("ab") as lock:
-            if not _lock(lock):
-                raise Taken("agent of", self.folder, "Stop it, or give this one a folder of its own.")
-            yield
+    def only_agent(self) -> AbstractContextManager[None]:
+        """Holds the folder for one agent. Raises InUse."""
+        return lock.held(self._lock, f"The node's folder {self.folder}", _ANOTHER)
 
     def has_agent(self) -> bool:
-        try:
-            with (self.folder / "agent.lock").open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return lock.holder(self._lock) is not None
 
-
-def _lock(file: BinaryIO) -> bool:
-    """Tries for a tenth of a second: `has_agent` of another process holds the lock for a moment too."""
-    for _ in range(5):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            wait(0.02)
-        else:
-            return True
-    return False
+    @property
+    def _lock(self) -> Path:
+        return self.folder / "agent.lock"
 
 
 def _replace(path: Path, data: bytes) -> None:

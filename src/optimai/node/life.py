@@ -6,6 +6,7 @@ Its hands are worker processes, unless others are given: see `hands`.
 """
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ from optimai.node.kit import sweep
 from optimai.node.link import HttpLink
 from optimai.node.outbox import Outbox
 from optimai.node.workers import Workers
+
+log = logging.getLogger(__name__)
 
 
 class Place(Struct, frozen=True):
@@ -49,20 +52,28 @@ def workers(place: Place) -> Hands:
     return Workers(setting, place.kinds, place.config.cores, place.clock)
 
 
-async def live(home: Home, leave: asyncio.Event, hands: Callable[[Place], Hands] = workers) -> None:
-    """Until `leave` is set.
+async def live(
+    home: Home,
+    leave: asyncio.Event,
+    hands: Callable[[Place], Hands] = workers,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Until `leave` is set; `ready` is called once the folder is this agent's own.
 
-    Raises NotFound before it has joined, Taken where an agent runs here already, Exposed.
+    Raises NotFound before it has joined, InUse where an agent runs here already, Exposed.
     """
     config = home.config()
     owner, node = keys.key(home.folder, keys.OWNER), keys.key(home.folder, keys.NODE)
     kinds = ability.kinds_here(config.kinds, config.hands)
+    for name, why in kinds.broken.items():
+        log.error("%s is not done here: %s", name, why)
     link = HttpLink(config.url)
 
     async def join_again() -> int:
         return (await enrol(link, wish(config, owner, node), owner, node)).serial
 
     with home.only_agent():
+        ready()
         clock = Clock()
         sweep(home.scratch, clock())
         outbox = Outbox(home.outbox)
@@ -72,8 +83,9 @@ async def live(home: Home, leave: asyncio.Event, hands: Callable[[Place], Hands]
             link=link,
             enrol=join_again,
             outbox=outbox,
-            hands=hands(Place(home, config, kinds, clock)),
-            kinds=kinds,
+            hands=hands(Place(home, config, kinds.able, clock)),
+            kinds=kinds.able,
+            broken=kinds.broken,
             engine=ability.has_engine(),
             slots=config.cores,
             clock=clock,

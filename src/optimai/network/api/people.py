@@ -32,8 +32,9 @@ class Submitted(msgspec.Struct, frozen=True):
     name: str
 
 
-class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Deposit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     amount: str  # "50 OPI"
+    owner: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9-]{0,60}\Z")] = ""  # whose account; "": your own
     reference: Annotated[
         str, msgspec.Meta(pattern=r"\A[^\x00]{1,80}\Z")
     ]  # the same reference is deposited once
@@ -87,13 +88,22 @@ async def rows(database: Here, name: Name, most: Most = 5) -> Preview:
         return await preview.first(tx, name, most)
 
 
+@post("/v1/campaigns/{name:str}/cancel", status_code=204)
+async def cancel(request: Request[Any, Any, Any], database: Here, name: Name) -> None:
+    """End a campaign of yours before its time: what was answered is judged and paid, the rest returns."""
+    async with database.begin() as (tx, now):
+        who = await access.person(tx, access.bearer_of(request.headers), "campaign")
+        await campaigns.cancel(tx, now, name, who)
+
+
 @post("/v1/deposits", status_code=201)
 async def deposit(request: Request[Any, Any, Any], database: Here, data: JSONBody[Deposit]) -> Balance:
-    """Put OPI on your account. In a private network the operator says so; nothing else backs it yet."""
+    """Put OPI on an account. In a private network the operator says so; nothing else backs it yet."""
     async with database.begin() as (tx, now):
         who = await access.person(tx, access.bearer_of(request.headers), "admin")
-        has = await accounts.deposit(tx, who.owner, parse_opi(data.amount), data.reference, now)
-    return Balance(who.owner, has)
+        owner = OwnerId(data.owner) if data.owner else who.owner
+        has = await accounts.deposit(tx, owner, parse_opi(data.amount), data.reference, now)
+    return Balance(owner, has)
 
 
 @post("/v1/withdrawals", status_code=201)
@@ -164,6 +174,7 @@ HANDLERS = [
     submit,
     listed,
     status,
+    cancel,
     deposit,
     account,
     version,

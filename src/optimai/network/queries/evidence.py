@@ -1,7 +1,7 @@
 """What is public as it is: manifests of versions, heads and bundles of epochs. Number 0 is the newest."""
 
 from optimai.core.errors import NotFound
-from optimai.network.store import epochs, reading
+from optimai.network.store import epochs, reading, watching
 from optimai.network.store.epochs import Closed
 from optimai.network.store.sql import Record, Tx
 
@@ -20,11 +20,11 @@ async def version(tx: Tx, name: str, number: int) -> Record:
     """The row of a version. Raises NotFound."""
     found = await reading.version(tx, name, number)
     if found is None:
-        raise NotFound(
-            "dataset",
-            f"{name}@{number}" if number else name,
-            "The page of all datasets lists those there are.",
-        )
+        campaign = await watching.campaign(tx, name)
+        look = "The page of all datasets lists those there are."
+        if campaign and campaign["state"] == "running":
+            look = f"Its campaign still runs: `optimai status {name}` shows how far it is."
+        raise NotFound("dataset", f"{name}@{number}" if number else name, look)
     return found
 
 
@@ -32,5 +32,11 @@ async def closed(tx: Tx, number: int) -> Closed:
     """A closed epoch. Raises NotFound."""
     found = await epochs.closed(tx, number)
     if found is None:
-        raise NotFound("closed epoch", number or "yet", "Wait until one closes; `optimai status` says when.")
+        there = await reading.epochs(tx, 1)
+        next_one = (
+            f"Epoch {there[0]['number']} closes next, at {there[0]['closes']:%H:%M:%S} UTC." if there else ""
+        )
+        raise NotFound(
+            "closed epoch", number or "yet", next_one or "The first one opens with the coordinator."
+        )
     return found

@@ -29,6 +29,14 @@ class NewStep(Struct, frozen=True, kw_only=True):
     standing: bool
 
 
+class Runs(Struct, frozen=True):
+    """The campaign that runs under a name."""
+
+    number: CampaignId
+    requester: OwnerId
+    spec: bytes
+
+
 class Ready(Struct, frozen=True):
     """A campaign whose dataset's step is sealed and has no version that says what stands now."""
 
@@ -58,6 +66,22 @@ async def add(
         ends,
     )
     return CampaignId(found) if found is not None else None
+
+
+async def running(tx: Tx, name: str) -> Runs | None:
+    """Locked, so that it does not end meanwhile."""
+    row = await tx.fetchrow(
+        "select id, requester, spec from campaign where name = $1 and state = 'running' for update", name
+    )
+    return Runs(row["id"], row["requester"], row["spec"]) if row else None
+
+
+async def cut_short(tx: Tx, campaign: CampaignId, now: Instant) -> bool:
+    """False where its time was over before."""
+    found = await tx.fetchval(
+        "update campaign set ends = $2 where id = $1 and ends > $2 returning id", campaign, now
+    )
+    return found is not None
 
 
 async def add_input(tx: Tx, campaign: CampaignId, name: str, path: str, shard: Shard, now: Instant) -> StepId:

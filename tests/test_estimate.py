@@ -1,0 +1,38 @@
+"""What a campaign would cost: bounds before it was tried to its end, counts after; and time as it was measured."""
+
+from typing import Any
+
+from optimai.client.estimate import Line, estimate
+from optimai.core.campaign import parse
+
+CAMPAIGN = parse(
+    {
+        "campaign": "texts",
+        "budget": "1 OPI",
+        "inputs": {"texts": [{"text": f"text number {number}"} for number in range(3)]},
+        "steps": {"unique": {"kind": "dedup", "from": "texts", "price": "0.001/row"}},
+        "dataset": {"from": "unique"},
+    }
+)
+
+
+def line(state: str, done: int, rows: int) -> Line:
+    seen: dict[str, Any] = {"name": "unique", "state": state, "done": done, "rows": rows, "standing": False}
+    [found] = estimate(CAMPAIGN, [seen], {"unique": 4.5})
+    return found
+
+
+def test_units_are_within_the_kinds_bounds_while_the_sample_has_not_come_to_the_end():
+    found = line("flows", 6, 0)
+    assert (found.rows_in, found.least, found.most) == (3, 12, 30)
+    assert found.seconds == 4.5 * 30 / 6
+
+
+def test_what_the_sample_did_to_the_end_is_counted_and_timed():
+    found = line("sealed", 12, 3)
+    assert (found.least, found.most, found.rows) == (12, 12, 3)
+    assert found.seconds == 4.5
+
+
+def test_of_what_the_sample_did_not_come_to_no_time_is_said():
+    assert line("waits", 0, 0).seconds is None
