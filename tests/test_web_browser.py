@@ -12,7 +12,6 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from optimai.network.api import app
-from optimai.network.batch import Batcher
 from optimai.network.queries import datasets, look
 from optimai.sim.world import World
 from optimai.web.pages import routes
@@ -65,7 +64,7 @@ async def site(server: str) -> AsyncIterator[Site]:
         await town.live(world, 16)
         async with look(database) as (tx, _):
             row = (await datasets.version(tx, "plants", 1)).first[0]["_row"]
-        whole = app.make(database, Batcher(database), routes(database))
+        whole = app.make(database, routes(database))
         base = await stack.enter_async_context(serving(database, whole))
         yield Site(world, base, await stack.enter_async_context(browsing()), row)
 
