@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from optimai.network import drive, stages
 from optimai.network.drive import Driver
 from optimai.network.store import due
-from optimai.network.store.sql import Conflict, Database, Tx, database_clock
+from optimai.network.store.sql import Conflict, Database, DatabaseClock, Tx
 from tests.road import START, Road, campaign, done
 
 pytestmark = pytest.mark.usefixtures("trial")
@@ -146,7 +146,7 @@ async def until(holds: Callable[[], bool]) -> None:
 async def test_all_stages_are_driven_and_one_that_fails_is_tried_again_while_the_others_go_on(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    database.clock = database_clock
+    database.clock = DatabaseClock()
     calls: dict[str, int] = {}
 
     def counted(stage: stages.Stage) -> stages.Stage:
@@ -174,12 +174,12 @@ async def test_a_stage_is_woken_by_what_makes_work_for_it(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ):
     """In the database's own time: no stage looks by itself before a minute is over."""
-    database.clock = database_clock
+    database.clock = DatabaseClock()
     slow = tuple(replace(stage, every=timedelta(minutes=1)) for stage in stages.STAGES)
     monkeypatch.setattr(stages, "STAGES", slow)
     monkeypatch.setattr(stages, "BY_NAME", {stage.name: stage for stage in slow})
     road = Road(database)
-    database.clock = database_clock
+    database.clock = DatabaseClock()
     driver = Driver(database)
     driving = asyncio.create_task(driver.forever())
     await road.deposit()

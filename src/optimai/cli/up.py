@@ -1,6 +1,5 @@
 """`optimai up`: a coordinator, until it is told to stop."""
 
-import asyncio
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +27,8 @@ def up(
     """Run a network's coordinator. Prints an invite for nodes."""
     if find_spec("litestar") is None or find_spec("asyncpg") is None:
         raise Missing("A coordinator", "coordinator")
+    import uvloop
+
     from optimai.cli.coordinator import serve
     from optimai.core.period import parse_period
     from optimai.network.home import Home, Numbers
@@ -41,4 +42,4 @@ def up(
     )
     folder = home or settings.home() / "network"
     with suppress(KeyboardInterrupt):
-        asyncio.run(serve(Home(folder), numbers, host, port, url, database))
+        uvloop.run(serve(Home(folder), numbers, host, port, url, database))

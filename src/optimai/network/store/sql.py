@@ -7,7 +7,6 @@ in production, so that replicas agree; from a virtual one in the simulator.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
 from importlib.resources import files
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ import asyncpg
 from optimai.blobs.port import Blobs
 from optimai.core.clock import Instant
 from optimai.network.identity import Identity
+from optimai.network.store.clock import DatabaseClock
 
 Record = asyncpg.Record
 Clock = Callable[["Tx"], Awaitable[Instant]]
@@ -71,25 +71,20 @@ class Tx:
                 yield
 
 
-async def database_clock(tx: Tx) -> Instant:
-    """When this transaction began, by PostgreSQL."""
-    return Instant(cast(datetime, await tx.fetchval("select now()")))
-
-
 async def _nothing(connection: Any) -> None:
     """To reset: a transaction leaves nothing behind on its connection."""
 
 
 class Database:
-    def __init__(self, pool: Any, blobs: Blobs, network: Identity, clock: Clock = database_clock) -> None:
+    def __init__(self, pool: Any, blobs: Blobs, network: Identity, clock: Clock | None = None) -> None:
         self.pool = pool
         self.blobs = blobs
         self.network = network
-        self.clock = clock
+        self.clock = clock or DatabaseClock()
 
     @classmethod
     async def connect(
-        cls, dsn: str, blobs: Blobs, network: Identity, clock: Clock = database_clock, most: int = 8
+        cls, dsn: str, blobs: Blobs, network: Identity, clock: Clock | None = None, most: int = 8
     ) -> "Database":
         pool = await asyncpg.create_pool(
             dsn,
