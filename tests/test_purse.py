@@ -11,7 +11,7 @@ from optimai.core.ids import AssignmentId, CampaignId
 from optimai.core.money import OPI, Nano
 from optimai.network import door, exchange, purse, stages
 from optimai.network.purse import Owed
-from optimai.network.store import money
+from optimai.network.store import money, standings
 from optimai.network.store.sql import Database
 from optimai.wire.exchange import Done, Offer, Reply
 from tests.road import MINUTE, REQUESTER, Node, Road, done
@@ -256,3 +256,26 @@ async def test_what_is_handed_in_after_a_newcomers_pay_was_due_does_not_hold_it_
     road.later(11 * MINUTE)
     await road.answer(ann)
     assert await road.stage("release") == 1
+
+
+async def test_who_is_suspended_is_not_paid_for_what_was_pending_though_the_rows_stand(road: Road):
+    await road.begin(step={"tasks": 1, "audited": True})
+    dan, ann = [await road.join(name) for name in ("dan", "ann")]
+    [offer] = await road.offered(dan)
+    assert await road.offered(ann) == []
+    await road.exchange(dan, done(offer))
+    await road.stage("judge")
+    await road.answer(ann)
+    await road.stage("judge", "settle")
+    assert await road.balance(f"pending:{dan.owner}") == OPI
+    async with road.database.begin() as (tx, now):
+        await standings.suspend(tx, dan.owner, "trial", now)
+    await road.stage("judge", "settle")
+    assert await road.balance(f"pending:{dan.owner}") == 0
+    assert await road.balance(f"pending:{ann.owner}") == OPI
+    [line] = await road.rows("select amount, state, reason from earning where owner = $1", dan.owner)
+    assert (line["amount"], line["state"]) == (0, "void")
+    assert "suspended" in line["reason"]
+    [verdict] = await road.rows("select believed from verdict order by id desc limit 1")
+    assert verdict["believed"] != b"null"
+    assert await road.in_order()

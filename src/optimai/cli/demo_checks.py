@@ -183,7 +183,7 @@ def _caught_by(suspended: Sequence[str]) -> str | None:
 
 
 def _overpaid(one: NodeLine) -> bool:
-    """Who invents everything earns nothing; who lies in part keeps only what was confirmed as true."""
+    """Who invents everything earns nothing; who lies in part keeps what was free before his lies were found."""
     return one.habit in ("fabricator", "copier") and one.earned_nopi > 0
 
 

@@ -252,10 +252,13 @@ class _Recount:
             self.standings[owner, asked.kind] = (standing, barred or suspended(standing, tolerates))
 
     def _amounts(self) -> None:
-        """Each assignment earned what its last verdict says: units that hold times its price."""
+        """Each assignment earned what its last verdict says: units that hold times its price, if it was trusted."""
         says: dict[int, tuple[int, OwnerId]] = {}
         for one in self.verdicts:
-            prices = {given.assignment: (given.price, given.owner) for given in one.record.asked.given}
+            prices = {
+                given.assignment: (given.price * given.trusted, given.owner)
+                for given in one.record.asked.given
+            }
             for found in one.record.ruled.found:
                 price, owner = prices[found.assignment]
                 says[found.assignment] = (found.units * price, owner)

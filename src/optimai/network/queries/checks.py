@@ -68,6 +68,7 @@ def _refused(row: Record) -> Check:
     held_before = _held_before(row)
     lost = row["units"] - row["held"]
     overturned = held_before > row["held"]
+    earned = row["held"] * row["price"] if row["trusted"] else 0
     what: What = "overturned" if overturned else "refused" if row["faults"] else "uncounted"
     return Check(
         at=row["at"],
@@ -83,7 +84,7 @@ def _refused(row: Record) -> Check:
         unit=row["unit"],
         units=held_before - row["held"] if overturned else lost or row["faults"],
         tasks=1,
-        returned=Nano(row["units"] * row["price"] - max(row["paid"], row["held"] * row["price"])),
+        returned=Nano(row["units"] * row["price"] - max(row["paid"], earned)),
         paid=Nano(max(0, row["paid"] - row["held"] * row["price"])),
     )
 

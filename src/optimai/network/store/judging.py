@@ -244,9 +244,9 @@ async def close(tx: Tx, case: Answered, record: Record, epoch: int, now: Instant
     await tx.execute(
         """
         update assignment set state = new.state, held = new.held, checked = new.checked, faults = new.faults,
-               why = new.why
-          from unnest($1::bigint[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[])
-               as new (id, state, held, checked, faults, why)
+               why = new.why, trusted = new.trusted
+          from unnest($1::bigint[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[], $7::boolean[])
+               as new (id, state, held, checked, faults, why, trusted)
          where assignment.id = new.id
         """,
         [one.assignment for one in ruled.found],
@@ -255,4 +255,5 @@ async def close(tx: Tx, case: Answered, record: Record, epoch: int, now: Instant
         [one.checked for one in ruled.found],
         [one.faults for one in ruled.found],
         [one.why for one in ruled.found],
+        [one.trusted for one in record.asked.given],
     )

@@ -178,7 +178,7 @@ async def refused(tx: Tx, campaign: CampaignId, most: int) -> list[Record]:
     """
     return await tx.fetch(
         """
-        select assignment.id, assignment.role, assignment.units, held, faults, why, assignment.price,
+        select assignment.id, assignment.role, assignment.units, held, faults, why, trusted, assignment.price,
                node.id as node, node.name, node.simulated, step.name as step, step.unit, verdict.at,
                node.simulated and node.hands = 'person' and not exists (
                    select from standing where standing.owner = node.owner and standing.kind = step.kind

@@ -151,6 +151,7 @@ create table assignment (
     held        integer not null default 0,        -- units that hold,
     checked     integer not null default 0,        -- units somebody looked at,
     faults      integer not null default 0,        -- and how many were wrong
+    trusted     boolean not null default true,     -- its owner, when it was judged: else what holds of it is not paid
     why         text not null default ''
 ) with (fillfactor = 50);
 create unique index assignment_one_try on assignment (  -- what lapsed or was declined stands in nobody's way
