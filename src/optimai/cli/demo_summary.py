@@ -20,9 +20,8 @@ def show(out: Console, report: Report, into: Path) -> None:
     out.print(_steps(report))
     out.print()
     out.print(_nodes(report))
-    out.print(
-        " [dim]held: units that the judge believed after all checks; only these are paid, and not to who is suspended[/]\n"
-    )
+    out.print(" [dim]held: units that hold after all checks; paid, if their node is not suspended[/]
+")
     for fault in report.faults:
         out.print(f"  {'[green]survived[/]' if fault.survived else '[red]NOT SURVIVED[/]'}  {fault.what}")
     verify = report.verify
