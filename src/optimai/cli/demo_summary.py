@@ -20,8 +20,7 @@ def show(out: Console, report: Report, into: Path) -> None:
     out.print(_steps(report))
     out.print()
     out.print(_nodes(report))
-    out.print(" [dim]held: units that hold after all checks; paid, if their node is not suspended[/]
-")
+    out.print(" [dim]held: units that hold after all checks; paid, if their node is not suspended[/]\n")
     for fault in report.faults:
         out.print(f"  {'[green]survived[/]' if fault.survived else '[red]NOT SURVIVED[/]'}  {fault.what}")
     verify = report.verify
