@@ -51,7 +51,7 @@ def test_each_next_command_names_the_demos_network_and_things_that_there_are(tmp
 def test_what_was_kept_is_a_step_too_and_a_balance_of_zero_is_said_in_words(tmp_path: Path):
     said = told(tmp_path)
     assert "39 proofs of it held" in said
-    assert "held: units that the judge believed" in said
+    assert "held: units that hold" in said
     assert "all accounts together are exactly 0 OPI: no coin was made, none was lost" in said
     assert "nano" not in said
 

@@ -9,6 +9,7 @@ and nothing here is called.
 import logging
 import os
 import signal
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -43,9 +44,16 @@ def start(folder: Path) -> str:
 
 
 def stop(folder: Path) -> bool:
-    """Ask this folder's server to end its sessions, save and stop, whoever started it. False where none runs."""
+    """This folder's server ends its sessions, saves and stops, whoever started it. False where none runs.
+
+    Returns when it has: to leave, it takes its file away. After ten seconds nobody waits any more.
+    """
+    file = folder / "postmaster.pid"
     with suppress(FileNotFoundError, ProcessLookupError, ValueError, IndexError):
-        pid = int((folder / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, signal.SIGINT)
+        os.kill(int(file.read_text().splitlines()[0]), signal.SIGINT)
+        for _ in range(500):
+            if not file.exists():
+                break
+            time.sleep(0.02)
         return True
     return False
