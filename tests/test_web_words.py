@@ -98,7 +98,7 @@ def test_a_campaign_that_ended_says_what_it_made_how_long_it_took_and_what_came_
         "1 row of topic is done. It took 1 h 17 min. 1.000 of 10.000 OPI were spent, 9.000 OPI came back."
     )
     over = campaign(step("topic", state="stopped", done=3), state="cancelled")
-    assert words.lead(over).striptags().startswith("Its time was over before it was done. 3 rows of topic")
+    assert words.lead(over).striptags().startswith("It was cut short before it was done. 3 rows of topic")
 
 
 def test_a_card_says_what_happens_how_it_is_checked_and_what_went_wrong():

@@ -97,7 +97,7 @@ def lead(campaign: Campaign) -> Markup:
     if campaign.state == "done" and campaign.ended:
         took = span(campaign.ended - campaign.created)
         return Markup("{} It took {}. {}").format(_progress(campaign), took, back)
-    return Markup("Its time was over before it was done. {} {}").format(_progress(campaign), back)
+    return Markup("It was cut short before it was done. {} {}").format(_progress(campaign), back)
 
 
 def _progress(campaign: Campaign) -> Markup:
@@ -161,7 +161,7 @@ def _happens(step: Step, now: Instant) -> list[Markup]:
     if step.unsealed and not step.standing:
         lines.append(Markup("{} more believed, not sealed yet").format(f"{step.unsealed:,}"))
     if step.state == "stopped":
-        lines.append(Markup("stopped: the campaign's time was over"))
+        lines.append(Markup("stopped: the campaign was cut short"))
     return lines
 
 
