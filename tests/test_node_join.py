@@ -16,7 +16,6 @@ from optimai.core.errors import (
     BadValue,
     Exposed,
     InUse,
-    Missing,
     NotFound,
     Unreachable,
     WrongNetwork,
@@ -213,7 +212,7 @@ def test_a_kind_is_offered_only_where_all_that_its_work_imports_is_installed(mon
     monkeypatch.setattr(ability, "find_spec", lambda name: None if name == "trafilatura" else real(name))
     assert ability.missing(catalog.load("clean.text")) == {"trafilatura"}
     assert "clean.text" not in ability.kinds_here(None, "machine").able
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound, match="no package trafilatura"):
         ability.kinds_here(("clean.text",), "machine")
 
 

@@ -53,7 +53,6 @@ class Kind(Struct, frozen=True, kw_only=True):
     key: tuple[str, ...] = ()  # columns that name a row where nothing is read; else its `_from` names it
     parallel: int = 1  # tasks that one worker process may have in hand at once
     memory_mb: int = 500  # its worker's limit
-    extra: str | None = None  # the pip extra that its work needs
     audit: Ppm = Ppm(50_000)  # share of tasks that another owner checks, unless the campaign says otherwise
     tolerates: Ppm = Ppm(100_000)  # share of faults in checked units that is no reason to suspend
     carries: bool = False  # publish copies into each row the columns of its one parent that it lacks

@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 import optimai
-from optimai.core.errors import Missing, NotFound, OptimaiError
+from optimai.core.errors import NotFound, OptimaiError
 from optimai.kinds import catalog
 from optimai.kinds.catalog import Loaded
 from optimai.node.home import HandsName
@@ -28,7 +28,7 @@ class Kinds(Struct, frozen=True):
 def kinds_here(allowed: Collection[str] | None, hands: HandsName) -> Kinds:
     """Those that such hands do, this machine can, and its operator allows (None: all).
 
-    Raises NotFound or Missing where the operator names one that is not there or can't be done.
+    Raises NotFound where the operator names one that is not there or can't be done.
     """
     able, broken = {}, {}
     for name in catalog.names() if allowed is None else allowed:
@@ -47,7 +47,8 @@ def kinds_here(allowed: Collection[str] | None, hands: HandsName) -> Kinds:
             continue
         if hands == "machine" and lacks:
             if allowed is not None:
-                raise Missing(f"The kind {name}", loaded.kind.extra or "node")
+                fix = f"The kind {name} needs it: install it beside this, or leave the kind out."
+                raise NotFound("package", ", ".join(sorted(lacks)), fix)
             continue
         able[name] = loaded
     return Kinds(able, broken)

@@ -38,8 +38,8 @@ async def join(
 ) -> Config:
     """Make the keys, enrol, and write `node.json`. What is left out is found on the machine.
 
-    Raises WrongNetwork, BadSignature, Unreachable, what the coordinator answers, and NotFound or
-    Missing for `kinds` that this machine does not do.
+    Raises WrongNetwork, BadSignature, Unreachable, what the coordinator answers, and NotFound for
+    `kinds` that this machine does not do.
     """
     owner, node = keys.key(home.folder, keys.OWNER), keys.key(home.folder, keys.NODE)
     config = Config(
