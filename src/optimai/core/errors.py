@@ -205,7 +205,9 @@ class Missing(OptimaiError):
     code, status, fault = "missing_extra", 501, "theirs"
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs more than the base install. Run, in a checkout: pip install '.[{extra}]'")
+        super().__init__(
+            f"{what} needs more than the base install. Run, in a checkout: pip install '.[{extra}]'"
+        )
 
 
 class NoCheckout(OptimaiError):
