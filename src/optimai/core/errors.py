@@ -269,13 +269,16 @@ class Internal(OptimaiError):
         )
 
 
+def _by_code() -> dict[str, type[OptimaiError]]:
+    return {kind.code: kind for kind in OptimaiError.__subclasses__()}
+
+
 def known(code: str) -> bool:
-    return code in {kind.code for kind in OptimaiError.__subclasses__()}
+    return code in _by_code()
 
 
 def told(code: str, message: str) -> OptimaiError:
     """An error that another machine told us, as if it had been raised here. An unknown code is Internal."""
-    by_code = {kind.code: kind for kind in OptimaiError.__subclasses__()}
-    error = OptimaiError.__new__(by_code.get(code, Internal))
+    error = OptimaiError.__new__(_by_code().get(code, Internal))
     error.args = (message,)
     return error

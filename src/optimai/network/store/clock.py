@@ -16,7 +16,7 @@ class Asked(Protocol):
 class DatabaseClock:
     """PostgreSQL's, so that replicas agree: asked now and then, and counted on in between.
 
-    To ask in each transaction would be a tenth of what a transaction of exchanges takes.
+    To ask in each transaction would be one more round trip in each.
     """
 
     def __init__(self) -> None:
