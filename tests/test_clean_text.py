@@ -3,6 +3,7 @@
 import gzip
 import subprocess
 import sys
+import tomllib
 import unicodedata
 from importlib.metadata import version
 from pathlib import Path
@@ -224,9 +225,11 @@ print(blake3(repr(sorted(texts.items())).encode()).hexdigest())
     assert len(digests) == 1
 
 
-def test_the_tools_are_those_of_the_lock():
+def test_the_tools_are_those_of_the_lock_and_of_an_install_without_it():
     """Else no node could do this work at all: raise TOOLS and KIND.version together with the lock."""
     assert {tool: version(tool) for tool in TOOLS} == TOOLS
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    assert {f"{tool}=={wanted}" for tool, wanted in TOOLS.items()} <= set(project["dependencies"])
 
 
 async def test_a_node_with_another_version_of_a_tool_refuses_the_work(monkeypatch: pytest.MonkeyPatch):

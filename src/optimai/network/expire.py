@@ -28,7 +28,7 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
     given_up = await offers.give_up(tx)
     for one in given_up:
         title = f"Gave up task {one.task} of {one.step}"
-        why = f"{one.failed} tries brought nothing. The last one said: {one.why}."
+        why = f"{one.failed} tries brought nothing. The last one said: {one.why.rstrip('.')}."
         await events.tell(tx, "bad", title, why, one.campaign, now)
     over = await challenges.lock_over(tx, now)
     await challenges.end(tx, over, now)
