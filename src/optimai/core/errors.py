@@ -206,7 +206,7 @@ class Missing(OptimaiError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs more than the base install. Run, in a checkout: pip install '.[{extra}]'"
+            f"{what} needs more than the base install. Run in a checkout: pip install '.[{extra}]'"
         )
 
 
