@@ -46,12 +46,15 @@ async def holding(road: Road, *names: str) -> list[tuple[Node, Offer]]:
     for node in nodes:
         await road.exchange(node, kinds=["hold"], room=1)
     await road.stage("epoch", "plan")
-    return [(node, (await road.offered(node, kinds=["hold"]))[0]) for node in nodes]
+    held = [(node, (await road.offered(node, kinds=["hold"]))[0]) for node in nodes]
+    assert await road.stage("challenge") == len(nodes)  # which finds out when it will ask them
+    return held
 
 
 async def until_asked(road: Road, node: Node) -> Asked:
     """Time goes on until the network asks for something."""
     for _ in range(100):
+        await road.stage("challenge")
         async with road.database.begin() as (tx, now):
             moment = (await due.moments(tx, now)).get("challenge")
         assert moment is not None
@@ -187,6 +190,8 @@ async def test_nobody_can_tell_when_a_challenge_will_come_but_each_part_of_an_ep
 async def test_nothing_is_asked_after_the_epoch_is_over(road: Road):
     [(ann, offer)] = await holding(road, "ann")
     road.now = Instant(offer.lease_until - MINUTE)
+    await road.stage("challenge")
+    assert await road.value("select count(*) from challenge") == 0
     assert await road.stage("challenge") == 0
     assert (await road.exchange(ann, kinds=["hold"])).challenges == ()
 

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import msgspec
 from blake3 import blake3
+from msgspec.structs import replace
 
-from optimai.core.chance import Seed, below, draw
+from optimai.core.chance import MILLION, Seed, below, draw
 from optimai.core.clock import Instant
 from optimai.kinds.contract import Shard
 from optimai.network.store import challenges, epochs
@@ -49,9 +50,25 @@ async def _challenge(tx: Tx, now: Instant, seed: Seed, holder: Holder) -> New:
     )
 
 
+def moment(seed: Seed, holder: Holder) -> Instant | None:
+    """Of its next challenge: one in each part of the epoch, around its middle, and nobody knows when."""
+    if holder.asked == holder.challenges:
+        return None
+    part = (holder.until - holder.offered) / (holder.challenges + 1)
+    late = below(seed, MILLION, "moment", holder.assignment, holder.asked) / MILLION
+    return Instant(holder.offered + part * (holder.asked + 0.5 + late))
+
+
 async def run(tx: Tx, now: Instant, limit: int) -> int:
-    """Ask whoever is due, at most `limit` of them."""
+    """Look at `limit` whose moment may have come; ask those for whom it has, and note the next moment of each."""
     seed = (await epochs.current(tx)).seed
-    due = await challenges.due(tx, now, limit)
-    await challenges.ask(tx, [await _challenge(tx, now, seed, holder) for holder in due], now)
-    return len(due)
+    asked, waits = [], []
+    for holder in await challenges.due(tx, now, limit):
+        at = moment(seed, holder)
+        if at and at <= now < holder.until:
+            asked.append(await _challenge(tx, now, seed, holder))
+            at = moment(seed, replace(holder, asked=holder.asked + 1))
+        waits.append((holder.assignment, at if now < holder.until else None))
+    await challenges.ask(tx, asked, now)
+    await challenges.wait(tx, waits)
+    return len(waits)

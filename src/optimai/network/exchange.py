@@ -265,6 +265,7 @@ async def _offer(
             price=work[task].price,
             campaign=work[task].campaign,
             lease_until=Instant((work[task].until or now) + catalog.load(work[task].kind).kind.lease),
+            challenge_at=now if work[task].until else None,
         )
         for asker, task in chosen
     ]

@@ -240,6 +240,8 @@ class World:
         if reply.offers:  # their leases may end before anything else does
             ends = min(offer.lease_until for offer in reply.offers)
             self._due["expire"] = min(self._due.get("expire", ends), ends)
+            if any(catalog.load(offer.kind).kind.standing for offer in reply.offers):
+                self._due["challenge"] = self.now
         return bool(reply.taken)
 
     def _request(self, node: Node) -> bytes:

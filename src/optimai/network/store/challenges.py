@@ -125,12 +125,15 @@ async def end(tx: Tx, over: Sequence[Over], now: Instant) -> None:
 
 
 class Holder(Struct, frozen=True):
-    """A standing assignment whose next challenge is due."""
+    """A standing assignment that may be due a challenge."""
 
     assignment: AssignmentId
     node: NodeId
     holds: bytes
-    asked: int  # challenges so far
+    offered: Instant
+    until: Instant  # the end of its epoch
+    challenges: int  # that its task may get in the epoch,
+    asked: int  # and how many there were
 
 
 class New(Struct, frozen=True, kw_only=True):
@@ -144,33 +147,35 @@ class New(Struct, frozen=True, kw_only=True):
     due: Instant
 
 
-# What is held, with the moment of its next challenge: one in each part of the epoch, and nobody knows when.
-WAITING = """
-    assignment
-      join task on task.id = assignment.task and task.challenges > 0
-      join epoch on epoch.closed is null
-     cross join lateral (
-           select count(*) as n from challenge where challenge.assignment = assignment.id) as asked
-     cross join lateral (
-           select get_byte(sha256(epoch.seed || int8send(assignment.id) || int8send(asked.n)), 0) as byte) as draw
-     cross join lateral (
-           select offered + (task.until - offered)
-                  * ((asked.n + 0.5 + byte / 256.0) / (task.challenges + 1))::float8 as moment) as next
-     where assignment.state = 'offered' and asked.n < task.challenges
-"""
-
-
 async def due(tx: Tx, now: Instant, limit: int) -> list[Holder]:
+    """The first `limit` whose moment has come."""
     rows = await tx.fetch(
-        f"""
-        select assignment.id, assignment.node, task.holds, asked.n from {WAITING}
-           and $1 >= moment and $1 < task.until
-         order by assignment.id limit $2
+        """
+        select assignment.id, node, holds, offered, until, challenges,
+               (select count(*) from challenge where challenge.assignment = assignment.id) as asked
+          from assignment join task on task.id = assignment.task
+         where assignment.state = 'offered' and challenge_at <= $1
+         order by challenge_at, assignment.id limit $2
         """,
         now,
         limit,
     )
-    return [Holder(row["id"], row["node"], row["holds"], row["n"]) for row in rows]
+    return [
+        Holder(*(row[name] for name in ("id", "node", "holds", "offered", "until", "challenges", "asked")))
+        for row in rows
+    ]
+
+
+async def wait(tx: Tx, until: Sequence[tuple[AssignmentId, Instant | None]]) -> None:
+    """Look at these again at that moment, or never."""
+    await tx.execute(
+        """
+        update assignment set challenge_at = new.at
+          from unnest($1::bigint[], $2::timestamptz[]) as new (id, at) where assignment.id = new.id
+        """,
+        [one for one, _ in until],
+        [at for _, at in until],
+    )
 
 
 async def ask(tx: Tx, new: Sequence[New], now: Instant) -> None:

@@ -1,14 +1,13 @@
 """When something is next due, for whoever drives the stages without looking every second."""
 
 from optimai.core.clock import Instant
-from optimai.network.store.challenges import WAITING
 from optimai.network.store.sql import Tx
 
 
 async def moments(tx: Tx, now: Instant) -> dict[str, Instant]:
     """For each stage that waits for its time, the moment after `now` at which it will find something."""
     row = await tx.fetchrow(
-        f"""
+        """
         select (select min(lease_until) from assignment where state = 'offered') as expire,
                (select min(release_at) from earning where state = 'pending') as release,
                (select closes from epoch where closed is null) as epoch,
@@ -19,7 +18,7 @@ async def moments(tx: Tx, now: Instant) -> dict[str, Instant]:
                  where state = 'open' and places > 0 and asked > 0
                    and exists (select from assignment
                                 where assignment.task = task.id and assignment.state = 'returned')) as judge,
-               (select min(moment) from {WAITING}) as challenge
+               (select min(challenge_at) from assignment where state = 'offered') as challenge
         """,
         tx.network.seal_after,
         tx.network.patience,

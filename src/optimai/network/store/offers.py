@@ -77,6 +77,7 @@ class Offered(Struct, frozen=True, kw_only=True):
     price: int
     campaign: CampaignId
     lease_until: Instant
+    challenge_at: Instant | None  # standing work: when the stage `challenge` first looks at it
 
 
 _ROLES = {role.value: role for role in Role}  # an enum's own look-up costs more than all else of a row
@@ -336,20 +337,21 @@ async def offer(
         f"""
         with new as (
              select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::integer[],
-                                  $7::bigint[], $8::bigint[], $9::timestamptz[])
-                    as new (task, owner, node, serial, role, units, price, campaign, lease_until)),
-        {posting(10)},
+                                  $7::bigint[], $8::bigint[], $9::timestamptz[], $10::timestamptz[])
+                    as new (task, owner, node, serial, role, units, price, campaign, lease_until, challenge_at)),
+        {posting(11)},
         taken as (
              update task set places = places - counted.n, asked = asked + counted.n
                from (select task, count(*)::smallint as n from new group by task) as counted
               where task.id = counted.task),
         made as (
-             insert into assignment (task, owner, node, role, state, price, units, offered, offered_in, lease_until)
-             select task, owner, node, role, 'offered', price, units, $10, serial, lease_until from new
+             insert into assignment (task, owner, node, role, state, price, units, offered, offered_in, lease_until,
+                                     challenge_at)
+             select task, owner, node, role, 'offered', price, units, $11, serial, lease_until, challenge_at from new
              returning id, task, owner, price * units as amount),
         set_aside as (
              insert into earning (assignment, campaign, owner, amount, state, at)
-             select made.id, new.campaign, made.owner, made.amount, 'reserved', $10
+             select made.id, new.campaign, made.owner, made.amount, 'reserved', $11
                from made join new using (task, owner)
               where made.amount > 0)
         select id, task, owner from made
@@ -363,6 +365,7 @@ async def offer(
         [one.price for one in offers],
         [one.campaign for one in offers],
         [one.lease_until for one in offers],
+        [one.challenge_at for one in offers],
         now,
         *columns(transfers),
     )

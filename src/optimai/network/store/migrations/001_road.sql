@@ -148,6 +148,7 @@ create table assignment (
     envelope    text,                              -- the result: an envelope
     place       smallint,                          -- and its index there
     returned    timestamptz,
+    challenge_at timestamptz,                      -- when it may next be due a challenge
     held        integer not null default 0,        -- units that hold,
     checked     integer not null default 0,        -- units somebody looked at,
     faults      integer not null default 0,        -- and how many were wrong
@@ -157,6 +158,7 @@ create table assignment (
 create unique index assignment_one_try on assignment (  -- what lapsed or was declined stands in nobody's way
     task, owner, (case when state in ('declined', 'lapsed') then id else 0 end));
 create index assignment_lease on assignment (lease_until) where state = 'offered';
+create index assignment_challenge on assignment (challenge_at) where state = 'offered' and challenge_at is not null;
 create index assignment_node on assignment (node, state);
 
 create table earning (
@@ -259,6 +261,7 @@ create table epoch (
     head   bytea,                                  -- signed header of its bundle,
     bundle text                                    -- and the bundle's blob
 );
+create unique index epoch_running on epoch ((true)) where closed is null;
 
 create table account (
     name    text primary key,
