@@ -50,6 +50,8 @@ class Node:
         self.doing = doing
         self.key = key
         self.owner_key = owner
+        self.id = NodeId(fingerprint(bytes(key.verify_key)))
+        self.owner = OwnerId(fingerprint(bytes(owner.verify_key)))
         self.room = room
         self.serial = 0
         self.up = True
@@ -59,14 +61,6 @@ class Node:
         self.unsent: bytes | None = None  # an exchange whose reply never came
         self.refused: list[str] = []
         self.wakes: tuple[Instant, int] | None = None  # when it exchanges next
-
-    @property
-    def id(self) -> NodeId:
-        return NodeId(fingerprint(bytes(self.key.verify_key)))
-
-    @property
-    def owner(self) -> OwnerId:
-        return OwnerId(fingerprint(bytes(self.owner_key.verify_key)))
 
 
 class World:
@@ -182,7 +176,7 @@ class World:
 
     async def _challenged(self) -> list[Node]:
         async with self.database.begin() as (tx, now):
-            rows = await tx.fetch("select node from challenge where answer is null and due > $1", now)
+            rows = await tx.fetch("select distinct node from challenge where answer is null and due > $1", now)
         asked = {row["node"] for row in rows}
         return [node for node in self.nodes if node.id in asked]
 

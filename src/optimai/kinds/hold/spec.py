@@ -74,9 +74,10 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
     if ends is None and news.until and shards and nodes:
         ends = Instant(news.until + parse_period(options.period))
 
+    held_by = {shard: holders(shard, nodes, options.copies) for shard in shards} if news.nodes else {}
     pieces = []
     for node in news.nodes:
-        mine = tuple(shard for shard in shards if node in holders(shard, nodes, options.copies))
+        mine = tuple(shard for shard, its in held_by.items() if node in its)
         if mine and news.until and ends:
             task = Task(mine, news.epoch, min(news.until, ends))
             pieces.append(
