@@ -176,7 +176,9 @@ class World:
 
     async def _challenged(self) -> list[Node]:
         async with self.database.begin() as (tx, now):
-            rows = await tx.fetch("select distinct node from challenge where answer is null and due > $1", now)
+            rows = await tx.fetch(
+                "select distinct node from challenge where answer is null and due > $1", now
+            )
         asked = {row["node"] for row in rows}
         return [node for node in self.nodes if node.id in asked]
 
