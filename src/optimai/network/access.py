@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from optimai.core.clock import Instant
 from optimai.core.errors import LeaseOver, NotAllowed, NotFound, NoToken, TooLarge
-from optimai.core.ids import AssignmentId, BlobId
+from optimai.core.ids import AssignmentId, BlobId, blob_id
 from optimai.network.home import token_hash
 from optimai.network.store import tokens
 from optimai.network.store.sql import Tx
@@ -35,9 +35,9 @@ async def person(tx: Tx, token: str, scope: str) -> Bearer:
     return found
 
 
-async def writer(tx: Tx, assignment: AssignmentId) -> Holder:
+async def writer(tx: Tx, assignment: AssignmentId, blob: BlobId) -> Holder:
     """That its token is worth something. Raises NoToken, LeaseOver."""
-    holder = await tokens.holder(tx, assignment)
+    holder = await tokens.holder(tx, assignment, blob)
     if holder is None:
         raise NoToken
     if not holder.open:
@@ -45,19 +45,19 @@ async def writer(tx: Tx, assignment: AssignmentId) -> Holder:
     return holder
 
 
-async def may_bring(tx: Tx, assignment: AssignmentId, blob: BlobId, size: int) -> Holder:
-    """That these bytes are within its quota; what its campaign has already costs nothing. Raises TooLarge too."""
-    holder = await writer(tx, assignment)
-    if holder.bytes + size > QUOTA and not await tokens.has_blob(tx, holder.campaign, blob):
-        raise TooLarge("What this assignment has brought", QUOTA)
-    return holder
+async def bring(tx: Tx, assignment: AssignmentId, data: bytes, now: Instant) -> None:
+    """Safe, and its campaign's, once this is committed.
 
-
-async def brought(tx: Tx, assignment: AssignmentId, blob: BlobId, size: int, now: Instant) -> None:
-    """It has brought them. Raises what `may_bring` does: much may have happened meanwhile."""
+    Raises NoToken, LeaseOver; and TooLarge beyond its quota, of which what its campaign has already takes nothing.
+    """
+    blob = blob_id(data)
     await tokens.lock(tx, assignment)
-    holder = await may_bring(tx, assignment, blob, size)
-    await tokens.add_blob(tx, holder.campaign, blob, size, assignment, now)
+    holder = await writer(tx, assignment, blob)
+    if holder.bytes + len(data) > QUOTA and not holder.has:
+        raise TooLarge("What this assignment has brought", QUOTA)
+    await tx.blobs.put(data)
+    if not holder.has:
+        await tokens.add_blob(tx, holder.campaign, blob, len(data), assignment, now)
 
 
 async def reader(tx: Tx, token: str, blob: BlobId) -> None:
@@ -67,7 +67,7 @@ async def reader(tx: Tx, token: str, blob: BlobId) -> None:
         if "admin" in who.scopes or who.owner in await tokens.requester_of(tx, blob):
             return
     else:
-        holder = await writer(tx, tx.network.token_owner(token))
-        if await tokens.has_blob(tx, holder.campaign, blob):
+        holder = await writer(tx, tx.network.token_owner(token), blob)
+        if holder.has:
             return
     raise NotFound("blob", blob, "It belongs to another campaign, or was never brought.")

@@ -18,7 +18,7 @@ from msgspec import Raw, json
 from optimai.blobs.port import Blobs
 from optimai.core import rows
 from optimai.core.clock import Instant
-from optimai.core.ids import AssignmentId, BlobId, RowId
+from optimai.core.ids import AssignmentId, BlobId, RowId, blob_id
 from optimai.core.rows import Row
 from optimai.kinds import catalog
 from optimai.kinds.contract import Shard
@@ -110,10 +110,9 @@ class WorldKit:
 
     async def write(self, data: bytes) -> BlobId:
         database = self._world.database
-        blob = await database.blobs.put(data)
         async with database.begin() as (tx, now):
-            await access.brought(tx, AssignmentId(self._assignment), blob, len(data), now)
-        return blob
+            await access.bring(tx, AssignmentId(self._assignment), data, now)
+        return blob_id(data)
 
     async def fetch(self, url: str, *, delay_ms: int = 0) -> Page:
         found = self._web(url) if self._web else Refused("unreachable", "this world has no web")

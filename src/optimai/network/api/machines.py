@@ -15,6 +15,7 @@ from optimai.network import access, door
 from optimai.network.store.sql import Database
 
 MOST_BLOB = 64 << 20  # bytes of one blob
+SMALL = 1 << 20  # a body that is not is read only for a token that is worth something
 PACKED = 2048  # smaller answers are not worth compressing
 Hash = Annotated[str, PathParameter(pattern="^[0-9a-f]{64}$", description="BLAKE3 of the plain bytes")]
 JSON = "application/json"
@@ -44,17 +45,24 @@ async def exchange() -> None:
 async def put_blob(request: Request[Any, Any, Any], database: Here, blob: Hash) -> None:
     """Bring bytes for an assignment whose lease runs; before the result that names them."""
     assignment = database.network.token_owner(access.bearer_of(request.headers))
-    async with database.begin() as (tx, _):
-        await access.writer(tx, assignment)
+    if not _small(request.headers.get("content-length", "")):
+        async with database.begin() as (tx, _):
+            await access.writer(tx, assignment, BlobId(blob))
     packed = await body(request, MOST_BLOB)
-    data = await asyncio.to_thread(unpacked, request.headers.get("content-encoding", ""), packed)
-    if await asyncio.to_thread(blob_id, data) != blob:
-        raise WrongBytes(blob)
-    async with database.begin() as (tx, _):
-        await access.may_bring(tx, assignment, BlobId(blob), len(data))
-    await database.blobs.put(data)
+    data = await asyncio.to_thread(_plain, request.headers.get("content-encoding", ""), packed, BlobId(blob))
     async with database.begin() as (tx, now):
-        await access.brought(tx, assignment, BlobId(blob), len(data), now)
+        await access.bring(tx, assignment, data, now)
+
+
+def _small(length: str) -> bool:
+    return length.isdecimal() and len(length) <= len(str(SMALL)) and int(length) <= SMALL
+
+
+def _plain(encoding: str, packed: bytes, blob: BlobId) -> bytes:
+    data = unpacked(encoding, packed)
+    if blob_id(data) != blob:
+        raise WrongBytes(blob)
+    return data
 
 
 @get("/blobs/{blob:str}", media_type="application/octet-stream")

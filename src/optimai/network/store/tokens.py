@@ -31,27 +31,13 @@ async def bearer(tx: Tx, digest: str) -> Bearer | None:
 
 
 class Holder(Struct, frozen=True):
-    """Whose blobs an assignment's token reaches."""
+    """Whose blobs an assignment's token reaches, and whether that is so of one of them."""
 
     campaign: CampaignId
     open: bool  # nobody has taken its place, and nothing has come back yet
     until: Instant  # when its lease ends, or ended
     bytes: int  # brought so far
-
-
-async def holder(tx: Tx, assignment: AssignmentId) -> Holder | None:
-    row = await tx.fetchrow(
-        """
-        select step.campaign, assignment.lease_until,
-               assignment.state = 'offered'
-               or assignment.state = 'lapsed' and task.state = 'open' and task.places > 0 as open,
-               (select coalesce(sum(bytes), 0) from blob where blob.assignment = $1)::bigint as bytes
-          from assignment join task on task.id = assignment.task join step on step.id = task.step
-         where assignment.id = $1
-        """,
-        assignment,
-    )
-    return Holder(row["campaign"], row["open"], row["lease_until"], row["bytes"]) if row else None
+    has: bool  # its campaign has the blob
 
 
 async def lock(tx: Tx, assignment: AssignmentId) -> None:
@@ -59,10 +45,23 @@ async def lock(tx: Tx, assignment: AssignmentId) -> None:
     await tx.execute("select from assignment where id = $1 for update", assignment)
 
 
-async def has_blob(tx: Tx, campaign: CampaignId, blob: BlobId) -> bool:
-    return bool(
-        await tx.fetchval("select exists (select from blob where campaign = $1 and id = $2)", campaign, blob)
+async def holder(tx: Tx, assignment: AssignmentId, blob: BlobId) -> Holder | None:
+    row = await tx.fetchrow(
+        """
+        select step.campaign, assignment.lease_until,
+               assignment.state = 'offered'
+               or assignment.state = 'lapsed' and task.state = 'open' and task.places > 0 as open,
+               (select coalesce(sum(bytes), 0) from blob where blob.assignment = $1)::bigint as bytes,
+               exists (select from blob where blob.campaign = step.campaign and id = $2) as has
+          from assignment join task on task.id = assignment.task join step on step.id = task.step
+         where assignment.id = $1
+        """,
+        assignment,
+        blob,
     )
+    if row is None:
+        return None
+    return Holder(row["campaign"], row["open"], row["lease_until"], row["bytes"], row["has"])
 
 
 async def lacking(tx: Tx, campaign: CampaignId, blobs: Sequence[BlobId]) -> BlobId | None:
