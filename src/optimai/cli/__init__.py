@@ -37,13 +37,16 @@ of_kinds = App(
 of_kinds.command("optimai.cli.kind:new")
 of_kinds.command("optimai.cli.kind:check")
 app.command(of_kinds)
+of_truth = App(name="truth", help="Of votes: what is true where several people said what they think.")
+of_truth.command("optimai.cli.truth:infer")
+app.command(of_truth)
 
 
 def main() -> None:
     """Whatever is wrong is one sentence that says what to do; a traceback is a defect of ours."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to stop is Ctrl-C: all is put away
-    if len(sys.argv) == 1 or sys.argv[-1] in ("--help", "-h", "node", "kind"):
-        for group in app, node, of_kinds:
+    if len(sys.argv) == 1 or sys.argv[-1] in ("--help", "-h", "node", "kind", "truth"):
+        for group in app, node, of_kinds, of_truth:
             group.resolved_commands()  # what each says of itself stands beside its code
     try:
         app()

@@ -32,6 +32,15 @@ class BadCampaign(OptimaiError):
         super().__init__(f"{where}: {why}. {fix}")
 
 
+class BadTable(OptimaiError):
+    code, status, fault = "bad_table", 422, "theirs"
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(
+            f"{where}: {why}. Write CSV with a header line and the columns that docs/truth.md names."
+        )
+
+
 # What machines send
 
 
