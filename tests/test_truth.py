@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimai.measures.binary import ONE, Whole
-from optimai.measures.truth import CARRIED, UNKNOWN, Beliefs, Record, Votes, infer, votes
+from optimai.measures.truth import CARRIED, UNKNOWN, Beliefs, Record, Votes, collect, infer
 
 CROWD = Path(__file__).parents[2] / "shared" / "data" / "crowd"
 SETS = {"bluebird": 2, "dog": 4, "product": 2, "rte": 2, "web": 5}
@@ -27,7 +27,7 @@ def some_votes(draw: st.DrawFn) -> list[tuple[int, int, int]]:
 
 def of(said: list[tuple[int, int, int]], items: int = 6, workers: int = 5, classes: int = 3) -> Votes:
     item, worker, label = np.array(said, np.int64).reshape(-1, 3).T
-    return votes(item, worker, label, items, workers, classes)
+    return collect(item, worker, label, items, workers, classes)
 
 
 def drawn(
@@ -197,7 +197,7 @@ def _accuracy(name: str, classes: int) -> float:
     """As the folder's README says: of k classes that tie for the first place, the true one counts 1/k."""
     item, worker, label = np.loadtxt(CROWD / name / "votes.csv", np.int64, delimiter=",", skiprows=1).T
     truth = np.loadtxt(CROWD / name / "truth.csv", np.int64, delimiter=",", skiprows=1)
-    share = infer(votes(item, worker, label, int(item.max()) + 1, int(worker.max()) + 1, classes)).share[
+    share = infer(collect(item, worker, label, int(item.max()) + 1, int(worker.max()) + 1, classes)).share[
         :, truth[:, 0]
     ]
     first = share == share.max(axis=0)

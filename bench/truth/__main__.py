@@ -42,7 +42,7 @@ def ours(name: str, seed: int) -> dict[str, float]:
         item, worker, label, known = simulated(int(name), seed)
     began = perf_counter()
     counts = (int(one.max()) + 1 for one in (item, worker, label))
-    share = truth.infer(truth.votes(item, worker, label, *counts)).share
+    share = truth.infer(truth.collect(item, worker, label, *counts)).share
     took = perf_counter() - began
     return {"seconds": took, "votes": len(item), "right": accuracy(share.T, known)}
 

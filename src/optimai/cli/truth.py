@@ -91,7 +91,7 @@ def _read(path: Path) -> tuple[dict[str, list[str]], "Votes"]:
     first = np.argsort(names["label"])  # of two that are equally likely the first by name is taken
     names["label"] = [names["label"][one] for one in first]
     try:
-        said = truth.votes(item, worker, np.argsort(first)[label], *(len(names[name]) for name in COLUMNS))
+        said = truth.collect(item, worker, np.argsort(first)[label], *(len(names[name]) for name in COLUMNS))
     except ValueError as fault:
         raise BadTable(str(path), str(fault)) from None
     return names, said

@@ -16,7 +16,6 @@ from collections.abc import Callable
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from optimai.measures.binary import BITS, ONE, Whole, exp2, log2
 
@@ -51,7 +50,7 @@ class Beliefs(Struct, frozen=True):
     record: Record
 
 
-def votes(item: Whole, worker: Whole, label: Whole, items: int, workers: int, classes: int) -> Votes:
+def collect(item: Whole, worker: Whole, label: Whole, items: int, workers: int, classes: int) -> Votes:
     """The same vote twice counts once; two different ones of a worker on an item count both.
 
     Raises ValueError where a number is outside of its range, or there are too many.
@@ -82,19 +81,21 @@ def infer(
     votes: Votes,
     known: Whole | None = None,
     before: Record | None = None,
+    weights: Whole | None = None,
     told: Callable[[], None] = lambda: None,
 ) -> Beliefs:
     """What is believed of each item, and what each worker's record is by that.
 
     `known` has the class of each item that is settled, and UNKNOWN for the others. `before` is what is known of
-    the workers from elsewhere. `told` is called after each pass.
+    the workers from elsewhere. `weights`, (V,), is how much each vote counts for its item, ONE without
+    them. `told` is called after each pass.
     """
-    groups = _Groups(votes)
-    share = _settle(_majority(votes), known)
+    groups = _Groups(votes, weights)
+    share = _settle(groups.majority(), known)
     carried = _carried(before, votes.workers)
     for _ in range(PASSES):
         counts = groups.counts(share)
-        share = _settle(_weighed(votes, groups, share, _logs(votes, groups, counts, carried)), known)
+        share = _settle(_weighed(groups, share, _logs(groups, counts, carried)), known)
         told()
     return Beliefs(share, groups.record(groups.counts(share)))
 
@@ -102,19 +103,35 @@ def infer(
 class _Groups:
     """The votes of one worker for one label, together: there are G such groups."""
 
-    def __init__(self, votes: Votes) -> None:
+    def __init__(self, votes: Votes, weights: Whole | None) -> None:
         changes = (np.diff(votes.worker) != 0) | (np.diff(votes.label) != 0)
         self.starts = np.flatnonzero(np.concatenate([[len(votes.item) > 0], changes]))
         self.sizes = np.diff(np.append(self.starts, len(votes.item)))
         self.worker = votes.worker[self.starts]
         self.label = votes.label[self.starts]
         self.votes = votes
+        self.weights = weights
+
+    def majority(self) -> Whole:
+        """(classes, items): shares of the votes; of an item without a vote, none."""
+        index = self.votes.label * self.votes.items + self.votes.item
+        weights = np.full(len(index), ONE) if self.weights is None else self.weights
+        counts = _sums(index, weights, self.votes.classes * self.votes.items).reshape(self.votes.classes, -1)
+        share: Whole = (counts << BITS) // np.maximum(1, counts.sum(axis=0))
+        return share
 
     def counts(self, share: Whole) -> Whole:
         """(classes, G): in how many votes of the group the class is true."""
         if not len(self.starts):
             return np.zeros((self.votes.classes, 0), np.int64)
         return np.stack([np.add.reduceat(one[self.votes.item], self.starts) for one in share])
+
+    def scores(self, logs: Whole) -> Whole:
+        """(classes, items): for each item the sum of what its votes say, of (classes, G)."""
+        said = (np.repeat(one, self.sizes) for one in logs)
+        if self.weights is not None:
+            said = (one * self.weights >> BITS for one in said)
+        return np.stack([_sums(self.votes.item, one, self.votes.items) for one in said])
 
     def by_worker(self, numbers: Whole) -> Whole:
         """(workers,): sums of (G,)."""
@@ -125,18 +142,8 @@ class _Groups:
         return Record(self.by_worker(right), self.by_worker(counts.sum(axis=0)))
 
 
-def _sums(index: Whole, numbers: Whole | NDArray[np.float64], length: int) -> Whole:
-    """Floats too have to be whole."""
+def _sums(index: Whole, numbers: Whole, length: int) -> Whole:
     return np.bincount(index, numbers, length).astype(np.int64)
-
-
-def _majority(votes: Votes) -> Whole:
-    """Shares of the votes; of an item without a vote, none."""
-    counts = np.stack(
-        [np.bincount(votes.item[votes.label == k], minlength=votes.items) for k in range(votes.classes)]
-    )
-    share: Whole = (counts << BITS) // np.maximum(1, counts.sum(axis=0))
-    return share
 
 
 def _settle(share: Whole, known: Whole | None) -> Whole:
@@ -154,9 +161,9 @@ def _carried(before: Record | None, workers: int) -> Record:
     return Record(before.right * weight // np.maximum(1, before.all), weight)
 
 
-def _logs(votes: Votes, groups: _Groups, counts: Whole, carried: Record) -> Whole:
+def _logs(groups: _Groups, counts: Whole, carried: Record) -> Whole:
     """(classes, G): log2 of how likely a worker says the group's label where the class is true."""
-    k = votes.classes
+    k = len(counts)
     pool = np.stack([_sums(groups.label, one, k) for one in counts]) + ONE // k  # (true, said)
     pool = np.maximum(1, (pool << BITS) // pool.sum(axis=1, keepdims=True))
 
@@ -176,13 +183,9 @@ def _logs(votes: Votes, groups: _Groups, counts: Whole, carried: Record) -> Whol
     return logs
 
 
-def _weighed(votes: Votes, groups: _Groups, share: Whole, logs: Whole) -> Whole:
+def _weighed(groups: _Groups, share: Whole, logs: Whole) -> Whole:
     """By Bayes: how common a class is, times how likely all that was said of the item is where it is true."""
-    common = log2(share.sum(axis=1) + ONE)
-    scores = np.stack(
-        [_sums(votes.item, np.repeat(one.astype(np.float64), groups.sizes), votes.items) for one in logs]
-    )
-    scores += common[:, None]
+    scores = groups.scores(logs) + log2(share.sum(axis=1) + ONE)[:, None]
     likely = exp2(scores - scores.max(axis=0))
     after: Whole = (likely << BITS) // likely.sum(axis=0)
     return after
