@@ -19,11 +19,15 @@ import msgspec
 import psutil
 import pyarrow.parquet as pq
 import pytest
+from nacl.signing import SigningKey
 
 from optimai.cli import settings
 from optimai.core import campaign
+from optimai.core.ids import blob_id
+from optimai.core.version import VERSION, Version
 from optimai.kinds import catalog
 from optimai.node import limits
+from optimai.wire import envelope
 from tests.processes import alive
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +48,10 @@ PROMISES = {
         "test_promises",
         "test_trace_leads_from_a_row_to_its_signed_result_and_pay",
     ),
-    "estimate moves no money": ("test_promises", "test_estimate_says_a_price_and_moves_no_money"),
+    "estimate moves no money": (
+        "test_promises",
+        "test_estimate_says_a_price_a_time_and_the_first_five_rows_and_moves_no_money",
+    ),
     "status shows campaigns": ("test_promises", "test_status_names_the_campaign_and_its_dataset"),
     "pay shows each line and why": ("test_promises", "test_pay_shows_each_line"),
     "verify recomputes the newest epoch": ("test_promises", "test_verify_recomputes_the_newest_epoch"),
@@ -197,7 +204,22 @@ def test_get_brings_the_rows_as_parquet_or_json_lines_with_card_and_lineage(ran:
         json.loads(line)["_row"] for line in lines.read_text().splitlines()
     }
     assert {"_row", "_from", "_result", "_verdict", "_lineage"} <= rows[0].keys()
-    assert {file.name for file in parquet.parent.iterdir()} > {parquet.name}
+    assert all(row["_result"] and row["_from"] and row["_verdict"] for row in rows)
+    for folder in (parquet.parent, lines.parent):
+        card = json.loads((folder / "card.json").read_text())
+        assert (card["rows"], [step["name"] for step in card["steps"]]) == (3, ["counts"])
+        version = signed_version(ran, folder / "manifest.json")
+        assert (version.name, version.number, version.card) == ("words", 1, card)
+        assert len(version.parents) == 1
+    assert [part.blob for part in version.parts] == [blob_id(parquet.read_bytes())]
+
+
+def signed_version(ran: Ran, manifest: Path) -> Version:
+    """What the manifest says, if the network signed it."""
+    key = SigningKey(bytes.fromhex((ran.home / "private" / "network.key").read_text().strip())).verify_key
+    signed = envelope.read(manifest.read_bytes())
+    envelope.verify(signed, VERSION, bytes(key))
+    return msgspec.json.decode(signed.payload, type=Version)
 
 
 @pytest.mark.slow
@@ -236,6 +258,12 @@ def test_verify_recomputes_the_newest_epoch(ran: Ran, tmp_path: Path):
     assert said.returncode == 0, said.stderr + said.stdout
     holds = re.search(r"Epoch (\d+) holds\. Recomputed: 1 verdicts", said.stdout)
     assert holds, said.stdout
+    elsewhere = optimai(
+        tmp_path / "nowhere", "verify", "--bundle", str(tmp_path)
+    )  # neither network nor database
+    assert elsewhere.returncode == 0, elsewhere.stderr + elsewhere.stdout
+    assert holds[0] in elsewhere.stdout
+    assert not (tmp_path / "nowhere").exists()
     other = optimai(ran.home, "verify", "77", "--bundle", str(tmp_path))
     assert other.stderr.startswith("bad_value: 77 is not the epoch of")
     bundle = tmp_path / "bundle.jsonl"
@@ -245,13 +273,27 @@ def test_verify_recomputes_the_newest_epoch(ran: Ran, tmp_path: Path):
     assert f"Epoch {holds[1]} does not hold." in changed.stdout
 
 
+SEVEN = """
+campaign: seven
+budget: 1 OPI
+inputs: {texts: [{text: a}, {text: b}, {text: c}, {text: d}, {text: e}, {text: f}, {text: g}]}
+steps: {counts: {kind: word_count, from: texts, price: 0.001/row}}
+dataset: {from: counts}
+"""
+
+
 @pytest.mark.slow
-def test_estimate_says_a_price_and_moves_no_money(ran: Ran):
-    before = optimai(ran.home, "status").stdout
-    said = optimai(ran.home, "estimate", "examples/words.yaml")
+def test_estimate_says_a_price_a_time_and_the_first_five_rows_and_moves_no_money(tmp_path: Path):
+    """Its network is another one and thrown away: where accounts would be, nothing is even begun."""
+    file, home = tmp_path / "seven.yaml", tmp_path / "home"
+    file.write_text(SEVEN)
+    said = optimai(home, "estimate", str(file))
     assert said.returncode == 0, said.stderr
-    assert "OPI" in said.stdout
-    assert optimai(ran.home, "status").stdout == before
+    assert re.search(r"counts word_count +7 rows +0\.007 to 0\.00735 +7 +\d+ s", said.stdout), said.stdout
+    assert "Together 0.007 to 0.00735 OPI of 1.000" in said.stdout
+    rows = said.stdout.partition("The first rows of counts:")[2].split()
+    assert rows == ["words", *["1"] * 5]
+    assert not home.exists()
 
 
 @pytest.mark.slow
