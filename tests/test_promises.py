@@ -8,9 +8,11 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +42,10 @@ PROMISES = {
         "test_run_ends_with_a_dataset",
     ),
     "nothing is left running": ("test_promises", "test_run_leaves_no_process"),
+    "Ctrl-C stops it, the same command goes on with it": (
+        "test_promises",
+        "test_ctrl_c_stops_all_of_it_and_the_same_command_goes_on_with_the_same_campaign",
+    ),
     "get brings rows, card and lineage": (
         "test_promises",
         "test_get_brings_the_rows_as_parquet_or_json_lines_with_card_and_lineage",
@@ -189,6 +195,36 @@ def test_run_ends_with_a_dataset(ran: Ran):
 def test_run_leaves_no_process(ran: Ran):
     assert len(ran.seen) >= 3  # a coordinator, PostgreSQL, a node
     assert [one for one in ran.seen.values() if alive(one)] == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_all_of_it_and_the_same_command_goes_on_with_the_same_campaign():
+    with tempfile.TemporaryDirectory(prefix="optimai-run-") as folder:
+        home, said = Path(folder) / "home", Path(folder) / "said"
+        with said.open("wb") as out:
+            words = [sys.executable, "-m", "optimai", "run", "examples/words.yaml"]
+            process = subprocess.Popen(words, env=environment(home), cwd=ROOT, stdout=out, stderr=out)
+            wait_for("watch it at", said)
+            seen = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130, said.read_text()
+        assert len(seen) >= 2  # a coordinator, a node
+        assert [one for one in seen if alive(one)] == []
+        assert not (home / "private" / "postgres" / "postmaster.pid").exists()
+        assert "The same command goes on with it" in said.read_text()
+        again = optimai(home, "run", "examples/words.yaml")
+        assert again.returncode == 0, again.stderr
+        assert "words@1" in again.stdout
+        listed = optimai(home, "status").stdout
+        assert len(re.findall(r"^ *words +done", listed, re.MULTILINE)) == listed.count("words ") == 1
+
+
+def wait_for(words: str, said: Path) -> None:
+    for _ in range(1_200):
+        if words in said.read_text():
+            return
+        time.sleep(0.05)
+    raise AssertionError(said.read_text())
 
 
 @pytest.mark.slow
