@@ -50,6 +50,14 @@ PROMISES = {
         "test_promises",
         "test_get_brings_the_rows_as_parquet_or_json_lines_with_card_and_lineage",
     ),
+    "liars are caught and earn nothing": (
+        "test_judge",
+        "test_who_lies_is_suspended_and_his_early_verdicts_are_overturned_before_they_are_paid",
+    ),
+    "cancel ends it for good": (
+        "test_campaigns",
+        "test_a_campaign_that_is_cancelled_pays_what_was_answered_and_returns_the_rest",
+    ),
     "every row can be traced to signed work": (
         "test_promises",
         "test_trace_leads_from_a_row_to_its_signed_result_and_pay",
@@ -60,6 +68,10 @@ PROMISES = {
     ),
     "status shows campaigns": ("test_promises", "test_status_names_the_campaign_and_its_dataset"),
     "pay shows each line and why": ("test_promises", "test_pay_shows_each_line"),
+    "each zero too": (
+        "test_show",
+        "test_pay_says_of_each_line_what_how_much_and_why_and_of_each_zero_too",
+    ),
     "verify recomputes the newest epoch": ("test_promises", "test_verify_recomputes_the_newest_epoch"),
     "anyone recomputes an epoch from its bundle": (
         "test_world",
@@ -89,6 +101,18 @@ PROMISES = {
     "a machine joins by an invite that holds no secret, works, is paid, pauses": (
         "test_operator",
         "test_a_machine_that_joined_works_is_paid_and_pauses_and_works_again",
+    ),
+    "the base install is a node and nothing more": (
+        "test_house",
+        "test_the_base_install_is_a_node_and_a_client_and_needs_no_package_of_an_extra",
+    ),
+    "pause, within two seconds": (
+        "test_node_processes",
+        "test_another_process_pauses_an_agent_and_its_workers_are_gone_in_two_seconds",
+    ),
+    "money and a campaign for a network that is up, from another terminal": (
+        "test_operator",
+        "test_a_campaign_runs_on_a_network_that_is_up",
     ),
     "with --database PostgreSQL is yours": (
         "test_operator",
