@@ -125,16 +125,20 @@ class Road:
         results: Iterable[Done] = (),
         *,
         room: int = 0,
-        kinds: Sequence[str] = ("trial",),
+        kinds: Sequence[str] | Mapping[str, str] = ("trial",),
         answers: Iterable[Met] = (),
+        engine: bool = True,
         serial: int | None = None,
         key: SigningKey | None = None,
         **more: Any,
     ) -> bytes:
-        """An exchange as it goes over the wire; `more` are fields of the signed payload to say otherwise."""
+        """An exchange as it goes over the wire; `more` are fields of the signed payload to say otherwise.
+
+        `kinds` may say the hash of each.
+        """
         node.serial = node.serial + 1 if serial is None else serial
-        able = {name: catalog.load(name).hash for name in kinds}
-        ask = msgspec.json.encode(Ask(room=room, kinds=able, engine=True)).decode()
+        able = kinds if isinstance(kinds, Mapping) else {name: catalog.load(name).hash for name in kinds}
+        ask = msgspec.json.encode(Ask(room=room, kinds=able, engine=engine)).decode()
         said = {
             "network": self.database.network.id,
             "node": node.id,

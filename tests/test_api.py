@@ -350,6 +350,7 @@ async def test_without_the_right_token_nothing_is_read_or_written(api: Api, toke
     for wrong in ("", "1.abc", forged, "opi_" + "0" * 48, token[:-1]):
         assert await api.code("PUT", path, data, wrong) == "401 no_token"
         assert await api.code("GET", path, token=wrong) == "401 no_token"
+    assert await api.code("PUT", f"{path}?token={token}", data) == "401 no_token"  # an address ends in logs
     assert (await api.ask("PUT", path, data, token))[0] == 204
 
 

@@ -1,39 +1,66 @@
 """The demo's summary: plain words, amounts in OPI, commands that can be pasted."""
 
+import json
 import shlex
 from io import StringIO
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
 from optimai.cli import demo_checks, demo_summary
-from optimai.cli.demo_checks import Dataset, Ledger, NodeLine, Report, StepLine, Verified
+from optimai.cli.demo_checks import Dataset, Fault, Ledger, NodeLine, Report, StepLine, Verified
 
 ROW = "0034551a4e9dce1f69e9b468e1b63fa5"
 
 
-def told(into: Path, *wrong: str) -> str:
-    """What the summary of a small run says."""
-    folder = into / "docs@1"
-    folder.mkdir()
-    pq.write_table(pa.table({"_row": [ROW]}), folder / "0000.parquet")
-    report = Report(
+def small(folder: Path, *wrong: str) -> Report:
+    """Of a small run."""
+    return Report(
         ok=not wrong,
         seconds=100,
         steps=(StepLine("topic", 3, 1), StepLine("kept", 1, 0, answers=39)),
         nodes=(NodeLine("fern", "fabricator", 18, 0, "audits", 0, ""),),
-        faults=(),
+        faults=(Fault("maple was killed", survived=True),),
         ledger=Ledger(0, 0, 0),
         dataset=Dataset("docs@1", str(folder), 1),
         verify=Verified(9, ok=True, tampered_detected=True, fullest=4),
         wrong=wrong,
     )
+
+
+def told(into: Path, *wrong: str) -> str:
+    """What the summary of it says."""
+    folder = into / "docs@1"
+    folder.mkdir()
+    pq.write_table(pa.table({"_row": [ROW]}), folder / "0000.parquet")
     out = StringIO()
-    demo_summary.show(Console(file=out, width=200, highlight=False), report, into)
+    demo_summary.show(Console(file=out, width=200, highlight=False), small(folder, *wrong), into)
     return out.getvalue()
+
+
+# What programs may rely on in out/demo/report.json.
+KEYS = {
+    "": {"ok", "seconds", "steps", "nodes", "faults", "ledger", "dataset", "verify"},
+    "steps": {"name", "rows_in", "rows_out"},
+    "nodes": {"name", "habit", "done", "accepted", "caught_by", "earned_nopi"},
+    "faults": {"what", "survived"},
+    "ledger": {"sum_nopi", "double_paid", "lost_results"},
+    "dataset": {"name", "path", "rows"},
+    "verify": {"epoch", "ok", "tampered_detected"},
+}
+MORE = {"": {"wrong"}, "nodes": {"why"}, "verify": {"fullest"}}
+
+
+def test_the_report_has_these_keys_in_json(tmp_path: Path):
+    report = json.loads(msgspec.json.encode(small(tmp_path)))
+    for part, keys in KEYS.items():
+        there = report[part] if part else report
+        for one in there[:1] if isinstance(there, list) else [there]:
+            assert one.keys() == keys | MORE.get(part, set()), part
 
 
 def test_each_next_command_names_the_demos_network_and_things_that_there_are(tmp_path: Path):

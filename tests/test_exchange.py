@@ -1,6 +1,7 @@
 """The exchange's promises, on real PostgreSQL: what is taken in, what is offered, what twice is."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from optimai.network.door import Door
 from optimai.network.store.offers import MOST_FAILED
 from optimai.network.store.sql import Database
 from optimai.wire import envelope
-from optimai.wire.exchange import Done, Reply
+from optimai.wire.exchange import EXCHANGE, Done, Reply, read_request
 from tests.road import MINUTE, Node, Road, campaign, done
 
 pytestmark = pytest.mark.usefixtures("trial")
@@ -42,6 +43,7 @@ async def test_nothing_is_offered_to_a_node_that_has_no_room_or_other_sources_of
     ann = await road.join("ann")
     assert await road.offered(ann, room=0) == []
     assert await road.offered(ann, kinds=["word_count"]) == []
+    assert await road.offered(ann, kinds={"trial": "0" * 64}) == []
     assert len(await road.offered(ann)) == 1
 
 
@@ -141,13 +143,25 @@ async def test_a_result_is_taken_in_and_its_envelope_kept_as_it_came(road: Road)
         "select body, assignment.state, place from envelope join assignment on envelope = envelope.id"
     )
     assert (row["state"], row["place"]) == ("returned", 0)
-    envelope.verify(
-        envelope.read(row["body"]), envelope.read(row["body"]).payload_type, bytes(ann.key.verify_key)
-    )
-    assert (
-        envelope.read(row["body"]).payload
-        in envelope.read(request[request.index(b":") + 1 : request.rindex(b',"ask"')]).payload
-    )
+    kept = envelope.read(row["body"])
+    envelope.verify(kept, EXCHANGE, bytes(ann.key.verify_key))
+    assert kept == read_request(request)[0]
+
+
+async def test_signed_bytes_are_kept_to_the_byte_however_somebody_writes_json(road: Road):
+    await road.begin()
+    ann = await road.join("ann")
+    [offer] = await road.offered(ann)
+    said = json.loads(read_request(road.request(ann, [done(offer)]))[0].payload)
+    odd = json.dumps(dict(reversed(said.items())), indent=3).encode() + b"\n"
+    signed = json.loads(envelope.write(envelope.sign(EXCHANGE, odd, ann.key)))
+    ask = json.loads(road.request(ann, serial=ann.serial))["ask"]
+    [reply] = await road.send(json.dumps({"ask": ask, "envelope": signed}, indent=2).encode())
+    assert isinstance(reply, Reply)
+    assert reply.taken == (offer.assignment,)
+    kept = envelope.read(await road.value("select body from envelope"))
+    assert kept.payload == odd
+    envelope.verify(kept, EXCHANGE, bytes(ann.key.verify_key))
 
 
 async def test_a_heartbeat_leaves_no_evidence_and_neither_does_a_result_that_was_refused(road: Road):

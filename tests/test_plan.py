@@ -142,7 +142,8 @@ async def test_tasks_that_need_an_engine_go_to_nodes_that_have_one(road: Road):
     await road.begin()
     async with road.database.begin() as (tx, _):
         await tx.execute("update task set kind = 'trial+engine'")
-    ann = await road.join("ann")
+    ann, bob = await road.join("ann"), await road.join("bob")
+    assert await road.offered(bob, engine=False) == []
     [offer] = await road.offered(ann)
     assert offer.kind == "trial"
     assert (await road.exchange(ann, done(offer))).taken == (offer.assignment,)

@@ -8,9 +8,11 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,11 +21,15 @@ import msgspec
 import psutil
 import pyarrow.parquet as pq
 import pytest
+from nacl.signing import SigningKey
 
 from optimai.cli import settings
 from optimai.core import campaign
+from optimai.core.ids import blob_id
+from optimai.core.version import VERSION, Version
 from optimai.kinds import catalog
 from optimai.node import limits
+from optimai.wire import envelope
 from tests.processes import alive
 
 ROOT = Path(__file__).parent.parent
@@ -36,17 +42,36 @@ PROMISES = {
         "test_run_ends_with_a_dataset",
     ),
     "nothing is left running": ("test_promises", "test_run_leaves_no_process"),
+    "Ctrl-C stops it, the same command goes on with it": (
+        "test_promises",
+        "test_ctrl_c_stops_all_of_it_and_the_same_command_goes_on_with_the_same_campaign",
+    ),
     "get brings rows, card and lineage": (
         "test_promises",
         "test_get_brings_the_rows_as_parquet_or_json_lines_with_card_and_lineage",
+    ),
+    "liars are caught and earn nothing": (
+        "test_judge",
+        "test_who_lies_is_suspended_and_his_early_verdicts_are_overturned_before_they_are_paid",
+    ),
+    "cancel ends it for good": (
+        "test_campaigns",
+        "test_a_campaign_that_is_cancelled_pays_what_was_answered_and_returns_the_rest",
     ),
     "every row can be traced to signed work": (
         "test_promises",
         "test_trace_leads_from_a_row_to_its_signed_result_and_pay",
     ),
-    "estimate moves no money": ("test_promises", "test_estimate_says_a_price_and_moves_no_money"),
+    "estimate moves no money": (
+        "test_promises",
+        "test_estimate_says_a_price_a_time_and_the_first_five_rows_and_moves_no_money",
+    ),
     "status shows campaigns": ("test_promises", "test_status_names_the_campaign_and_its_dataset"),
     "pay shows each line and why": ("test_promises", "test_pay_shows_each_line"),
+    "each zero too": (
+        "test_show",
+        "test_pay_says_of_each_line_what_how_much_and_why_and_of_each_zero_too",
+    ),
     "verify recomputes the newest epoch": ("test_promises", "test_verify_recomputes_the_newest_epoch"),
     "anyone recomputes an epoch from its bundle": (
         "test_world",
@@ -76,6 +101,18 @@ PROMISES = {
     "a machine joins by an invite that holds no secret, works, is paid, pauses": (
         "test_operator",
         "test_a_machine_that_joined_works_is_paid_and_pauses_and_works_again",
+    ),
+    "the base install is a node and nothing more": (
+        "test_house",
+        "test_the_base_install_is_a_node_and_a_client_and_needs_no_package_of_an_extra",
+    ),
+    "pause, within two seconds": (
+        "test_node_processes",
+        "test_another_process_pauses_an_agent_and_its_workers_are_gone_in_two_seconds",
+    ),
+    "money and a campaign for a network that is up, from another terminal": (
+        "test_operator",
+        "test_a_campaign_runs_on_a_network_that_is_up",
     ),
     "with --database PostgreSQL is yours": (
         "test_operator",
@@ -185,6 +222,36 @@ def test_run_leaves_no_process(ran: Ran):
 
 
 @pytest.mark.slow
+def test_ctrl_c_stops_all_of_it_and_the_same_command_goes_on_with_the_same_campaign():
+    with tempfile.TemporaryDirectory(prefix="optimai-run-") as folder:
+        home, said = Path(folder) / "home", Path(folder) / "said"
+        with said.open("wb") as out:
+            words = [sys.executable, "-m", "optimai", "run", "examples/words.yaml"]
+            process = subprocess.Popen(words, env=environment(home), cwd=ROOT, stdout=out, stderr=out)
+            wait_for("watch it at", said)
+            seen = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130, said.read_text()
+        assert len(seen) >= 2  # a coordinator, a node
+        assert [one for one in seen if alive(one)] == []
+        assert not (home / "private" / "postgres" / "postmaster.pid").exists()
+        assert "The same command goes on with it" in said.read_text()
+        again = optimai(home, "run", "examples/words.yaml")
+        assert again.returncode == 0, again.stderr
+        assert "words@1" in again.stdout
+        listed = optimai(home, "status").stdout
+        assert len(re.findall(r"^ *words +done", listed, re.MULTILINE)) == listed.count("words ") == 1
+
+
+def wait_for(words: str, said: Path) -> None:
+    for _ in range(1_200):
+        if words in said.read_text():
+            return
+        time.sleep(0.05)
+    raise AssertionError(said.read_text())
+
+
+@pytest.mark.slow
 def test_get_brings_the_rows_as_parquet_or_json_lines_with_card_and_lineage(ran: Ran, tmp_path: Path):
     for form in ("parquet", "jsonl"):
         got = optimai(ran.home, "get", "words@1", "--to", form, "--into", str(tmp_path / form))
@@ -197,7 +264,22 @@ def test_get_brings_the_rows_as_parquet_or_json_lines_with_card_and_lineage(ran:
         json.loads(line)["_row"] for line in lines.read_text().splitlines()
     }
     assert {"_row", "_from", "_result", "_verdict", "_lineage"} <= rows[0].keys()
-    assert {file.name for file in parquet.parent.iterdir()} > {parquet.name}
+    assert all(row["_result"] and row["_from"] and row["_verdict"] for row in rows)
+    for folder in (parquet.parent, lines.parent):
+        card = json.loads((folder / "card.json").read_text())
+        assert (card["rows"], [step["name"] for step in card["steps"]]) == (3, ["counts"])
+        version = signed_version(ran, folder / "manifest.json")
+        assert (version.name, version.number, version.card) == ("words", 1, card)
+        assert len(version.parents) == 1
+    assert [part.blob for part in version.parts] == [blob_id(parquet.read_bytes())]
+
+
+def signed_version(ran: Ran, manifest: Path) -> Version:
+    """What the manifest says, if the network signed it."""
+    key = SigningKey(bytes.fromhex((ran.home / "private" / "network.key").read_text().strip())).verify_key
+    signed = envelope.read(manifest.read_bytes())
+    envelope.verify(signed, VERSION, bytes(key))
+    return msgspec.json.decode(signed.payload, type=Version)
 
 
 @pytest.mark.slow
@@ -236,6 +318,12 @@ def test_verify_recomputes_the_newest_epoch(ran: Ran, tmp_path: Path):
     assert said.returncode == 0, said.stderr + said.stdout
     holds = re.search(r"Epoch (\d+) holds\. Recomputed: 1 verdicts", said.stdout)
     assert holds, said.stdout
+    elsewhere = optimai(
+        tmp_path / "nowhere", "verify", "--bundle", str(tmp_path)
+    )  # neither network nor database
+    assert elsewhere.returncode == 0, elsewhere.stderr + elsewhere.stdout
+    assert holds[0] in elsewhere.stdout
+    assert not (tmp_path / "nowhere").exists()
     other = optimai(ran.home, "verify", "77", "--bundle", str(tmp_path))
     assert other.stderr.startswith("bad_value: 77 is not the epoch of")
     bundle = tmp_path / "bundle.jsonl"
@@ -245,13 +333,27 @@ def test_verify_recomputes_the_newest_epoch(ran: Ran, tmp_path: Path):
     assert f"Epoch {holds[1]} does not hold." in changed.stdout
 
 
+SEVEN = """
+campaign: seven
+budget: 1 OPI
+inputs: {texts: [{text: a}, {text: b}, {text: c}, {text: d}, {text: e}, {text: f}, {text: g}]}
+steps: {counts: {kind: word_count, from: texts, price: 0.001/row}}
+dataset: {from: counts}
+"""
+
+
 @pytest.mark.slow
-def test_estimate_says_a_price_and_moves_no_money(ran: Ran):
-    before = optimai(ran.home, "status").stdout
-    said = optimai(ran.home, "estimate", "examples/words.yaml")
+def test_estimate_says_a_price_a_time_and_the_first_five_rows_and_moves_no_money(tmp_path: Path):
+    """Its network is another one and thrown away: where accounts would be, nothing is even begun."""
+    file, home = tmp_path / "seven.yaml", tmp_path / "home"
+    file.write_text(SEVEN)
+    said = optimai(home, "estimate", str(file))
     assert said.returncode == 0, said.stderr
-    assert "OPI" in said.stdout
-    assert optimai(ran.home, "status").stdout == before
+    assert re.search(r"counts word_count +7 rows +0\.007 to 0\.00735 +7 +\d+ s", said.stdout), said.stdout
+    assert "Together 0.007 to 0.00735 OPI of 1.000" in said.stdout
+    rows = said.stdout.partition("The first rows of counts:")[2].split()
+    assert rows == ["words", *["1"] * 5]
+    assert not home.exists()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from tests.weather import Outcome, outcome, run
 
 def lost_nothing_and_paid_nothing_twice(found: Outcome) -> None:
     assert set(found.sums.values()) == {0}
+    assert found.lost == 0
     assert found.parked == 0
     assert found.liar_earned == 0
     assert found.wrong == []
@@ -22,8 +23,9 @@ async def history(world: World) -> list[tuple[object, ...]]:
 
 @pytest.mark.slow
 async def test_twenty_nodes_and_three_days_of_weather_lose_nothing_and_pay_nothing_twice(database: Database):
-    _, weather = await run(database, nodes=20, days=3, seed=1)
-    found = await outcome(database, weather)
+    world, weather = await run(database, nodes=20, days=3, seed=1)
+    found = await outcome(database, world, weather)
+    assert len(world.acknowledged) > 500
     lost_nothing_and_paid_nothing_twice(found)
     assert found.crashes > 20
     assert found.partitions > 20
@@ -35,8 +37,8 @@ async def test_twenty_nodes_and_three_days_of_weather_lose_nothing_and_pay_nothi
 async def test_two_hundred_nodes_and_thirty_days_of_weather_lose_nothing_and_pay_nothing_twice(
     database: Database,
 ):
-    _, weather = await run(database, nodes=200, days=30, seed=1)
-    found = await outcome(database, weather)
+    world, weather = await run(database, nodes=200, days=30, seed=1)
+    found = await outcome(database, world, weather)
     lost_nothing_and_paid_nothing_twice(found)
     assert found.versions == 30
     assert found.accepted > 100_000  # a task a node-hour, less what the weather took

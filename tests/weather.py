@@ -21,7 +21,8 @@ from nacl.signing import SigningKey
 
 from optimai.blobs.memory import MemoryBlobs
 from optimai.core.clock import Instant, instant
-from optimai.core.ids import OwnerId
+from optimai.core.errors import OptimaiError
+from optimai.core.ids import AssignmentId, OwnerId
 from optimai.core.ledger import OUTSIDE, available, move
 from optimai.core.money import OPI, Nano
 from optimai.kinds import bundle, catalog
@@ -31,8 +32,9 @@ from optimai.network.store import money, postgres
 from optimai.network.store.sql import Database
 from optimai.sim.doing import Doing, Wrong
 from optimai.sim.weather import Climate, Weather, live
-from optimai.sim.world import World
+from optimai.sim.world import Node, World
 from optimai.wire import envelope
+from optimai.wire.exchange import Reply
 
 START = instant(2026, 12, 1)
 REQUESTER = OwnerId("requester")
@@ -40,10 +42,18 @@ HOLDERS = 20
 NETWORK = Identity(key=SigningKey(b"n" * 32), name="test", private=True, silence=timedelta(hours=2))
 
 
+KEPT = """
+    select count(*) from assignment join envelope using (node)
+     where assignment.id = any($1::bigint[]) and assignment.state in ('returned', 'accepted', 'rejected')
+       and envelope.id = assignment.envelope
+"""
+
+
 class Outcome(NamedTuple):
     """What must be zero or empty after any weather comes first."""
 
     sums: dict[str, int]
+    lost: int  # results that a node heard were taken in, and that no kept envelope proves
     parked: int  # tasks, standing ones apart: those end with their epoch
     liar_earned: int  # nano-OPI
     wrong: list[str]  # with epochs, recomputed from their bundles
@@ -52,6 +62,18 @@ class Outcome(NamedTuple):
     epochs: int
     crashes: int
     partitions: int
+
+
+class Watched(World):
+    """Remembers what nodes were told, in replies that arrived, had been taken in."""
+
+    acknowledged: frozenset[AssignmentId] = frozenset()
+
+    async def _hear(self, node: Node, request: bytes, reply: Reply | OptimaiError) -> bool:
+        news = await super()._hear(node, request, reply)
+        if isinstance(reply, Reply) and node.unsent is None:
+            self.acknowledged |= frozenset(reply.taken)
+        return news
 
 
 def campaign(day: int, days: int, nodes: int) -> dict[str, Any]:
@@ -74,8 +96,8 @@ def campaign(day: int, days: int, nodes: int) -> dict[str, Any]:
     }
 
 
-async def world_with(database: Database, nodes: int, days: int, seed: int) -> tuple[World, Weather]:
-    world = World(database, START, seed)
+async def world_with(database: Database, nodes: int, days: int, seed: int) -> tuple[Watched, Weather]:
+    world = Watched(database, START, seed)
     deposit = move("deposit", "one", OUTSIDE, available(REQUESTER), Nano(2 * nodes * days * OPI))
     async with database.begin() as (tx, now):
         await money.post(tx, [deposit], now)
@@ -88,7 +110,7 @@ async def world_with(database: Database, nodes: int, days: int, seed: int) -> tu
 
 async def run(
     database: Database, nodes: int, days: int, seed: int, after: Callable[[int], None] = lambda day: None
-) -> tuple[World, Weather]:
+) -> tuple[Watched, Weather]:
     """`after` is called with the number of days that have passed."""
     world, weather = await world_with(database, nodes, days, seed)
     for day in range(days):
@@ -99,10 +121,11 @@ async def run(
     return world, weather
 
 
-async def outcome(database: Database, weather: Weather, most: int = 8) -> Outcome:
+async def outcome(database: Database, world: Watched, weather: Weather, most: int = 8) -> Outcome:
     """Recomputes at most so many epochs."""
     async with database.begin() as (tx, _):
         sums = dict(await money.sums(tx))
+        kept = await tx.fetchval(KEPT, list(world.acknowledged))
         parked = await tx.fetchval("select count(*) from task where state = 'parked' and pinned is null")
         liar = await tx.fetchval(
             "select coalesce(sum(amount), 0)::bigint from earning join node using (owner) where node.name = 'liar'"
@@ -118,7 +141,16 @@ async def outcome(database: Database, weather: Weather, most: int = 8) -> Outcom
         report = bundle.verify(envelope.read(row["head"]), await database.blobs.get(row["bundle"]), key)
         wrong += [f"epoch {row['number']}: {line}" for line in report.wrong]
     return Outcome(
-        sums, parked, liar, wrong, versions, accepted, len(heads), weather.crashes, weather.partitions
+        sums=sums,
+        lost=len(world.acknowledged) - kept,
+        parked=parked,
+        liar_earned=liar,
+        wrong=wrong,
+        versions=versions,
+        accepted=accepted,
+        epochs=len(heads),
+        crashes=weather.crashes,
+        partitions=weather.partitions,
     )
 
 
@@ -134,8 +166,8 @@ async def _by_hand(nodes: int, days: int, seed: int, folder: Path) -> Outcome:
     try:
         database = await Database.connect(dsn, MemoryBlobs(), NETWORK)
         await database.migrate(catalog.tables())
-        _, weather = await run(database, nodes, days, seed, after)
-        found = await outcome(database, weather, most=50)
+        world, weather = await run(database, nodes, days, seed, after)
+        found = await outcome(database, world, weather, most=50)
         await database.close()
     finally:
         await asyncio.to_thread(postgres.stop, folder)

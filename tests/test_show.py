@@ -1,0 +1,102 @@
+"""What commands show of pay and of a campaign: every line with its reason, a zero too; what waits for what."""
+
+from io import StringIO
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from optimai.cli import show, watch
+from optimai.core.money import OPI
+
+CENT = OPI // 100
+
+
+def line(number: int, amount: int, reason: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "campaign": "docs",
+        "step": "pages",
+        "role": "answer",
+        "unit": "page",
+        "units": 6,
+        "held": amount // CENT,
+        "price": CENT,
+        "amount": amount,
+        "state": "available" if amount else "void",
+        "reason": reason,
+        "at": "2026-12-01T12:00:00Z",
+    }
+
+
+def paid(lines: list[dict[str, Any]], *, each: bool = False) -> str:
+    out = StringIO()
+    show._pay(Console(file=out, width=150, highlight=False), lines, each)
+    return out.getvalue()
+
+
+def printed(what: RenderableType) -> str:
+    out = StringIO()
+    Console(file=out, width=120, highlight=False).print(what)
+    return out.getvalue()
+
+
+def test_pay_says_of_each_line_what_how_much_and_why_and_of_each_zero_too():
+    said = paid([line(1, 6 * CENT, "6 of 6 outcomes hold"), line(2, 0, "3 of 6 pages refuted, among them x")])
+    assert "0.060 OPI available\n" in said
+    good, zero = said.split("OPI available  ")[1].split("OPI void")
+    assert "docs/pages answer, 6 of 6 pages at 0.010" in good
+    assert "6 of 6 outcomes hold" in good
+    assert good.rstrip().endswith("0.000")
+    assert "docs/pages answer, 0 of 6 pages at 0.010" in zero
+    assert "3 of 6 pages refuted, among them x" in zero
+
+
+def test_many_lines_are_summed_by_their_reason_and_lines_shows_each():
+    lines = [line(number, 6 * CENT * (number % 2), f"reason {number % 2}") for number in range(30)]
+    together = paid(lines)
+    assert together.count("docs/pages") == 2
+    assert "0.900 OPI available  docs/pages answer, 90 of 90 pages at 0.010" in together
+    assert "0.000 OPI void       docs/pages answer, 0 of 90 pages at 0.010" in together
+    assert "30 lines, those with the same reason together; --lines: each" in together
+    assert paid(lines, each=True).count("docs/pages") == 30
+
+
+def step(name: str, state: str, **more: Any) -> dict[str, Any]:
+    fields = {
+        "name": name,
+        "kind": "crawl",
+        "state": state,
+        "standing": False,
+        "done": 5,
+        "rows": 5,
+        "per_second": 2.5,
+        "closed": 3,
+        "open": 4,
+        "audited": 0,
+        "drawn": 0,
+        "waits_for": "",
+    }
+    return fields | more
+
+
+def test_a_campaigns_status_has_each_step_its_rows_a_second_what_it_waits_for_and_the_money():
+    steps = [
+        step("pages", "flows", audited=2, drawn=3),
+        step("text", "waits", rows=0, waits_for="rows of pages"),
+        step("kept", "sealed", standing=True, done=7, rows=0),
+        step("seeds", "sealed", kind=None),
+    ]
+    money = dict.fromkeys(("available", "pending", "reserved", "returned"), 0) | {
+        "budget": OPI,
+        "escrow": OPI - 3 * CENT,
+        "pending": 3 * CENT,
+    }
+    said = printed(watch.table({"steps": steps, "money": money}))
+    pages, text, kept = (
+        next(one for one in said.splitlines() if one.startswith(name)) for name in ("pages", "text", "kept")
+    )
+    assert " ".join(pages.split()) == "pages crawl 5 2.5 3/7 flows, 2 of 3 tasks checked by another"
+    assert " ".join(text.split()) == "text crawl 0 3/7 waits for rows of pages"
+    assert " ".join(kept.split()) == "kept crawl 7 3/7 sealed"
+    assert "seeds" not in said
+    assert "1.000 OPI: 0.030 pending · 0.970 in escrow" in said
