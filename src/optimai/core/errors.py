@@ -239,6 +239,16 @@ class ReportsHome(OptimaiError):
         )
 
 
+class DamagedKind(OptimaiError):
+    code, status, fault = "damaged_kind", 503, "ours"
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(
+            f"The kind {kind} can't be used: {why.rstrip('.')}. "
+            f"Run `optimai kind check {kind}`, mend what it names, and start this again."
+        )
+
+
 class NobodyCan(OptimaiError):
     code, status, fault = "nobody_can", 501, "theirs"
 

@@ -44,8 +44,8 @@ async def steps(tx: Tx, campaign: CampaignId) -> list[Record]:
     """Inputs first, then the steps in their order, each with its tasks and shards counted, and what was done in it."""
     return await tx.fetch(
         """
-        select step.id, step.name, step.kind, step.unit, step.price, step.state, step.finished, step.standing,
-               step.sealed, step.version, source.name as source, source.state as source_state,
+        select step.id, step.name, step.kind, step.kind_hash, step.unit, step.price, step.state, step.finished,
+               step.standing, step.sealed, step.version, source.name as source, source.state as source_state,
                shards.rows, tasks.*, tried.*
           from step
           left join step as source on source.id = step.source
