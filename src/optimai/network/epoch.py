@@ -32,9 +32,10 @@ def seed_of(network: Identity, number: int) -> Seed:
 
 
 def _evidence(judged: Sequence[lines.Judged]) -> list[EnvelopeId]:
-    return sorted(
-        {EnvelopeId(given.result.partition(".")[0]) for one in judged for given in one.record.asked.given}
-    )
+    """What results were signed in, and answers to challenges: one for each of these at most."""
+    given = [given for one in judged for given in one.record.asked.given]
+    results = {EnvelopeId(one.result.partition(".")[0]) for one in given}
+    return sorted(results | {asked.envelope for one in given for asked in one.challenges if asked.envelope})
 
 
 def _earnings(before: Closed | None) -> int:

@@ -95,7 +95,8 @@ async def _take_in(tx: Tx, now: Instant, new: Sequence[Incoming]) -> dict[NodeId
     batch = await _Batch.of(tx, with_results)
     for one in with_results:
         batch.take_all(one, taken[one.known.node])
-    in_time = await challenges.answered(tx, [(one.known.node, one.signed.answers) for one in new], now)
+    answers = [(one.known.node, one.envelope.id, one.signed.answers) for one in new]
+    in_time = await challenges.answered(tx, answers, now)
     evidence = [
         Evidence(one.envelope.id, one.known.node, one.signed.serial, envelope.write(one.envelope))
         for one in new

@@ -225,7 +225,8 @@ create table challenge (
     asked      timestamptz not null,
     due        timestamptz not null,
     answer     text,
-    answered   timestamptz
+    answered   timestamptz,
+    envelope   text                                -- that the answer was signed in
 );
 create index challenge_waiting on challenge (node) where answer is null;
 create index challenge_assignment on challenge (assignment);
