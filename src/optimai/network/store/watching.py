@@ -10,11 +10,11 @@ from optimai.network.store.sql import Record, Tx
 
 
 async def campaign(tx: Tx, name: str) -> Record | None:
-    """Of those that ever had this name the one that runs; else the last one."""
+    """The last of those that ever had this name."""
     return await tx.fetchrow(
         """
         select id, name, spec, budget, state, created, ends, ended from campaign
-         where name = $1 order by state = 'running' desc, id desc limit 1
+         where name = $1 order by id desc limit 1
         """,
         name,
     )
