@@ -147,6 +147,16 @@ class Taken(OptimaiError):
         super().__init__(f"The {thing} {name} is there already. {fix}")
 
 
+class NoSuchRange(OptimaiError):
+    code, status, fault = "no_such_range", 416, "theirs"
+
+    def __init__(self, asked: str, size: int) -> None:
+        super().__init__(
+            f"The range {asked[:80]!r} has none of the {size:,} bytes that there are. "
+            f"Ask for one that begins before their end."
+        )
+
+
 class InUse(OptimaiError):
     code, status, fault = "in_use", 409, "theirs"
 
