@@ -61,7 +61,7 @@ def trial() -> Iterator[None]:
     """The kind `trial` is known, for as long as a test lasts."""
     home = str(Path(__file__).parent / "kinds")
     kinds.__path__.append(home)
-    catalog.names.cache_clear()
+    catalog.there.cache_clear()
     yield
     kinds.__path__.remove(home)
-    catalog.names.cache_clear()
+    catalog.there.cache_clear()

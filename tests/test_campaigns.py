@@ -11,6 +11,9 @@ from optimai.core.ids import CampaignId, OwnerId
 from optimai.core.money import OPI
 from optimai.core.version import Version
 from optimai.network import campaigns
+from optimai.network.queries import campaigns as queries
+from optimai.network.queries import evidence
+from optimai.network.store import reading
 from optimai.network.store.sql import Database
 from optimai.network.store.tokens import Bearer
 from optimai.wire import envelope
@@ -27,8 +30,8 @@ def road(database: Database) -> Road:
     return Road(database)
 
 
-async def the(road: Road, what: str) -> Any:
-    return await road.value(f"select {what} from campaign")
+async def the(road: Road, what: str, number: int = 1) -> Any:
+    return await road.value(f"select {what} from campaign where id = $1", number)
 
 
 async def test_the_budget_leaves_the_account_at_once(road: Road):
@@ -88,6 +91,89 @@ async def test_a_campaign_that_is_cancelled_pays_what_was_answered_and_returns_t
     assert await road.in_order()
     with pytest.raises(NotFound):
         await cancel(REQUESTER)
+
+
+async def test_the_name_of_a_cancelled_campaign_is_free_at_once_and_both_go_to_their_end(road: Road):
+    first = await road.begin(step={"tasks": 2} | UNCHECKED)
+    ann = await road.join("ann")
+    judged, late = await road.offered(ann, room=2)
+    await road.exchange(ann, done(judged))
+    await road.quiet()
+    await cancel(road)
+    second = await road.submit(campaign(budget="2 OPI", step=UNCHECKED))
+    assert second != first
+    await road.stage("plan")
+    with pytest.raises(Taken):
+        await road.submit(campaign(budget="3 OPI"))
+    assert (await shown(road)).id == second, "a name leads to its last campaign"
+    await road.answer(ann)
+    await road.quiet()
+    assert await the(road, "state", second) == "running", "its pay is not free yet"
+    await road.exchange(ann, done(late))
+    for _ in range(3):
+        road.later(11 * MINUTE)
+        await road.quiet()
+    assert [await the(road, "state", number) for number in (first, second)] == ["cancelled", "done"]
+    assert await road.balance(f"available:{ann.owner}") == 3 * OPI
+    assert await road.balance(f"available:{REQUESTER}") == 997 * OPI
+    assert await road.in_order()
+
+
+async def test_a_campaign_whose_time_is_over_and_whose_pay_is_not_free_gives_up_its_name_too(road: Road):
+    await road.begin(until="1h", step=UNCHECKED)
+    await road.answer(await road.join("ann"))
+    road.later(timedelta(hours=1))
+    await road.quiet()
+    ended = await the(road, "ends")
+    with pytest.raises(Taken, match="frees its name at once"):
+        await road.submit(campaign(budget="2 OPI"))
+    await cancel(road)
+    assert await the(road, "ends") == ended, "it was over before"
+    await road.submit(campaign(budget="2 OPI"))
+
+
+async def test_versions_of_campaigns_of_one_name_have_numbers_of_their_own_and_the_last_campaigns_is_the_newest(
+    road: Road,
+):
+    first = await road.begin(step={"tasks": 2} | UNCHECKED)
+    ann = await road.join("ann")
+    await road.offered(ann)  # which holds its end up
+    await cancel(road)
+    await road.stage("end")
+    second = await road.submit(campaign(budget="2 OPI", step=UNCHECKED))
+    await road.stage("plan")
+    await road.answer(ann)
+    await road.quiet()
+    road.later(2 * MINUTE)  # the lease ends, and with it the first one
+    await road.quiet()
+    versions = await road.rows("select number, campaign from version order by number")
+    assert [(row["number"], row["campaign"]) for row in versions] == [(1, second), (2, first)]
+    async with road.database.begin() as (tx, _):
+        assert await evidence.newest(tx, "trials") == 1
+        [listed] = await reading.datasets(tx, 9)
+    assert (listed["number"], listed["versions"]) == (1, 2)
+
+
+async def test_two_of_one_name_that_are_ready_together_are_published_one_after_the_other(road: Road):
+    first = await road.begin(step={"tasks": 0})
+    await road.stage("plan", "seal")
+    await cancel(road)
+    second = await road.submit(campaign(budget="2 OPI", step={"tasks": 0}))
+    await road.stage("plan", "seal")
+    assert await road.stage("dataset") == 1
+    assert await road.stage("dataset") == 1
+    versions = await road.rows("select number, campaign from version order by number")
+    assert [(row["number"], row["campaign"]) for row in versions] == [(1, first), (2, second)]
+
+
+async def cancel(road: Road) -> None:
+    async with road.database.begin() as (tx, now):
+        await campaigns.cancel(tx, now, "trials", Bearer(REQUESTER, frozenset()))
+
+
+async def shown(road: Road) -> queries.Campaign:
+    async with road.database.begin() as (tx, now):
+        return await queries.named(tx, now, "trials")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +310,9 @@ async def test_the_money_of_a_parked_task_returns_at_once_with_its_reason(
     assert await road.in_escrow(CampaignId(1)) == 100 * OPI
     lines = await road.rows("select state, amount, reason from earning")
     assert {(row["state"], row["amount"]) for row in lines} == {("void", 0)}
-    assert {row["reason"] for row in lines} == {"its judge broke, so the task was never judged"}
+    assert {row["reason"] for row in lines} == {
+        "its judge broke, or its kind was changed, so the task was never judged"
+    }
     assert await road.in_order()
 
 

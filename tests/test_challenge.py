@@ -10,10 +10,12 @@ from blake3 import blake3
 from msgspec.structs import replace
 
 from optimai.core.clock import Instant
-from optimai.core.ids import BlobId, CampaignId
+from optimai.core.ids import BlobId, CampaignId, OwnerId
 from optimai.core.money import OPI
-from optimai.kinds.bundle import verify
+from optimai.kinds import lines
+from optimai.kinds.bundle import Report, verify
 from optimai.kinds.hold.spec import Task
+from optimai.kinds.lines import Line
 from optimai.kinds.ruling import Record
 from optimai.network.challenge import TIME
 from optimai.network.store import due
@@ -276,6 +278,84 @@ async def test_a_stranger_recomputes_the_pay_of_a_node_that_went_away(road: Road
     ]
     assert [one.wrong for one in reports] == [()] * len(rows)
     assert sum(one.verdicts for one in reports) >= 1
+
+
+async def proved_and_gone(road: Road) -> tuple[Node, envelope.Envelope, list[Line]]:
+    """A node that answered two challenges and went away, and the bundle that says what it is paid for that."""
+    [(ann, _), (_, _)] = await holding(road, "ann", "bob")
+    for _ in range(2):
+        asked = await until_asked(road, ann)
+        await meet(road, ann, asked, await proof(road, asked))
+    await gone(road, ann)
+    road.now = await road.value("select closes from epoch where closed is null")
+    await road.quiet()
+    [row] = await road.rows(
+        """
+        select head, bundle from epoch join verdict on verdict.epoch = epoch.number where closed is not null
+        """
+    )
+    return ann, envelope.read(row["head"]), lines.read(await road.database.blobs.get(row["bundle"]))
+
+
+def recomputed(road: Road, head: envelope.Envelope, some: list[Line]) -> Report:
+    """By a stranger, of a bundle that the network made so and signed anew."""
+    data = lines.write(some)
+    top = replace(msgspec.json.decode(head.payload, type=lines.Head), chunks=lines.chunks(data))
+    signed = envelope.sign(lines.HEAD, msgspec.json.encode(top), road.database.network.key)
+    return verify(signed, data, bytes(road.database.network.key.verify_key))
+
+
+def with_given(some: list[Line], **fields: Any) -> list[Line]:
+    """The verdict on another answer."""
+    found = []
+    for line in some:
+        if isinstance(line, lines.Judged):
+            [given] = line.record.asked.given
+            asked = replace(line.record.asked, given=(replace(given, **fields),))
+            line = replace(line, record=replace(line.record, asked=asked))
+        found.append(line)
+    return found
+
+
+async def test_a_bundle_has_the_signed_answers_of_a_node_that_went_away(road: Road):
+    ann, head, some = await proved_and_gone(road)
+    report = recomputed(road, head, some)
+    assert (report.wrong, report.verdicts, report.proofs) == ((), 1, 2)
+    signed = [line.envelope for line in some if isinstance(line, lines.Evidence)]
+    assert len(signed) == 2
+    assert {one.signatures[0].keyid for one in signed} == {ann.id}
+
+
+async def test_no_answer_is_believed_that_its_node_did_not_sign(road: Road):
+    _, head, some = await proved_and_gone(road)
+    [first, second] = (
+        next(line for line in some if isinstance(line, lines.Judged)).record.asked.given[0].challenges
+    )
+    assert first.envelope != second.envelope
+    without = [line for line in some if not isinstance(line, lines.Evidence)]
+    forged = {
+        "the envelope is missing": without,
+        "it names none": with_given(some, challenges=(replace(first, envelope=None), second)),
+        "it is in another": with_given(some, challenges=(replace(first, envelope=second.envelope), second)),
+        "another digest": with_given(some, challenges=(replace(first, answer="0" * 64), second)),
+        "another challenge": with_given(some, challenges=(replace(first, id=99), second)),
+        "the same twice": with_given(some, challenges=(first, first)),
+        "for another owner": with_given(some, owner=OwnerId("eve")),
+    }
+    believed = [how for how, lines_of in forged.items() if recomputed(road, head, lines_of).ok]
+    assert believed == []
+    wrong = recomputed(road, head, forged["another digest"]).wrong
+    assert f"its node did not sign the answer to challenge {first.id}" in wrong[0]
+    assert "counts twice" in recomputed(road, head, forged["the same twice"]).wrong[0]
+    assert "another owner's" in recomputed(road, head, forged["for another owner"]).wrong[0]
+
+
+async def test_nobody_can_sign_the_answer_of_another(road: Road):
+    """A forger who has the network's key has no node's: its answers' envelopes are its own."""
+    ann, head, some = await proved_and_gone(road)
+    bob = await road.join("bob")
+    known = lines.Node(bob.id, bytes(bob.key.verify_key), ann.owner)
+    assert "did not sign" in recomputed(road, head, [known, *with_given(some, node=bob.id)]).wrong[0]
 
 
 async def test_what_was_proved_is_paid_when_its_campaign_is_over_before_its_epoch(road: Road):

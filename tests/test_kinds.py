@@ -36,10 +36,10 @@ def among(tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(HOME / "word_count", home / "word_count", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "pyproject.toml").touch()
     kinds.__path__.append(str(home))
-    catalog.names.cache_clear()
+    catalog.there.cache_clear()
     yield home
     kinds.__path__.remove(str(home))
-    catalog.names.cache_clear()
+    catalog.there.cache_clear()
 
 
 async def failing(name: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,11 @@ import pytest
 from msgspec import Raw
 
 from optimai.core import rows
-from optimai.core.ids import AssignmentId, BlobId
+from optimai.core.errors import BadValue
+from optimai.core.ids import AssignmentId, BlobId, blob_id
+from optimai.kinds.contract import Shard
+from optimai.kinds.hold.spec import Task as HoldTask
+from optimai.kinds.hold.work import work as hold
 from optimai.kinds.kit import Page, Refused
 from optimai.node import clock
 from optimai.node.cache import Cache
@@ -18,7 +23,7 @@ from optimai.node.depot import Depot
 from optimai.node.hands import Declined
 from optimai.node.kit import NodeKit, sweep
 from optimai.wire.exchange import Asked
-from tests.node_crew import Hire, Line, hiring, shard
+from tests.node_crew import Crew, Hire, Line, hiring, shard
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +75,61 @@ async def test_the_scratch_folder_of_standing_work_is_there_for_the_steps_next_t
     (first.scratch() / "held").write_text("x")
     first.close()
     assert (second.scratch() / "held").read_text() == "x"
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_a_blob_that_is_kept_lies_on_the_disk_once_and_stays_when_the_cache_drops_it(
+    hire: Hire, monkeypatch: pytest.MonkeyPatch, links: bool
+):
+    crew = hire()
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError("no second names here")))
+    data = bytes(range(256)) * 40
+    blob = blob_id(data)
+    crew.coordinator.blobs[blob] = data
+    async with keeping(crew) as kit:
+        kept = await kit.keep(blob)
+        cached = crew.folder / "kept" / blob[:2] / blob
+        assert kept == kit.scratch() / blob
+        assert kept.read_bytes() == cached.read_bytes() == data
+        assert kept.samefile(cached) == links
+        crew.coordinator.blobs.clear()
+        cached.unlink()
+        assert await kit.keep(blob) == kept, "and it is not asked for again"
+        assert kept.read_bytes() == data
+        assert [path.name for path in kit.scratch().iterdir()] == [blob]
+        with pytest.raises(BadValue):
+            await kit.keep(BlobId("../step-of-another/its-file"))
+
+
+async def test_two_tasks_of_steps_of_one_name_keep_what_each_is_asked_for(hire: Hire):
+    """As when a campaign is cancelled and another takes its name: its last epoch still runs."""
+    crew = hire()
+    first, second = (Shard(blob_id(one), 1, len(one)) for one in (b"one" * 99, b"two" * 99))
+    crew.coordinator.blobs |= {first.blob: b"one" * 99, second.blob: b"two" * 99}
+    async with keeping(crew) as old, keeping(crew) as new:
+        await hold(HoldTask((first,), 1, clock.now()), old)
+        await hold(HoldTask((second,), 1, clock.now()), new)
+        assert not (old.scratch() / first.blob).exists()
+        assert (await old.keep(first.blob)).read_bytes() == b"one" * 99
+
+
+@asynccontextmanager
+async def keeping(crew: Crew) -> AsyncIterator[NodeKit]:
+    async def fetch(url: str, **how: object) -> Page:
+        raise Refused("unreachable")
+
+    depot = Depot(crew.coordinator.url, Cache(crew.folder / "kept", 1 << 20), clock.now)
+    yield NodeKit(
+        offer=crew.offer("odd", {}),
+        standing=True,
+        depot=depot,
+        fetch=fetch,
+        scratch=crew.folder / "standing",
+        now=clock.now,
+        line=Line(),
+    )
+    await depot.close()
 
 
 def test_before_any_work_begins_what_dead_workers_left_is_swept_away(tmp_path: Path):

@@ -23,6 +23,8 @@ from optimai.network.store.events import tell
 from optimai.network.store.sql import Database
 from optimai.web import pages
 
+log = logging.getLogger(__name__)
+
 
 def listen(host: str, port: int) -> socket.socket:
     """Before anything else is touched: whoever comes early waits a moment. Raises InUse, BadValue."""
@@ -51,6 +53,8 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
             dsn = await asyncio.to_thread(postgres.start, home.postgres)
         database = await Database.connect(dsn, DiskBlobs(home.blobs), identity)
         stack.push_async_callback(database.close)
+        for folder, why in catalog.there().damaged.items():
+            log.error("the kind in the folder %s is left out: %s", folder, why)
         await database.migrate(catalog.tables())
         await home.admin(database)
         await _say_back(home, database)

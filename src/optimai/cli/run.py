@@ -115,7 +115,8 @@ def cancel(name: str, /, *, url: Url = "", home: Folder = None) -> None:
         async with connect.network(url, home=home) as network:
             await network.cancel(name)
             out.print(
-                f"{name}: nothing more is offered. What was answered is judged and paid, the rest returns."
+                f"{name}: nothing more is offered. What was answered is judged and paid, the rest returns; "
+                f"the name is free."
             )
             if started:
                 goes_on = "It ends when a coordinator runs again."

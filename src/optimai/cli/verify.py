@@ -100,7 +100,8 @@ def show(report: Report, number: int) -> None:
         return
     out.print(
         f"[green b]Epoch {report.epoch} holds.[/] Recomputed: {report.verdicts:,} verdicts on "
-        f"{report.results:,} signed results, {report.earnings:,} earnings, "
+        f"{report.results:,} signed results, {report.proofs:,} signed answers to challenges, "
+        f"{report.earnings:,} earnings, "
         f"{report.transfers:,} transfers; the accounts add up to zero."
     )
     if report.waived or report.refused:

@@ -156,6 +156,16 @@ class Taken(OptimaiError):
         super().__init__(f"The {thing} {name} is there already. {fix}")
 
 
+class NoSuchRange(OptimaiError):
+    code, status, fault = "no_such_range", 416, "theirs"
+
+    def __init__(self, asked: str, size: int) -> None:
+        super().__init__(
+            f"The range {asked[:80]!r} has none of the {size:,} bytes that there are. "
+            f"Ask for one that begins before their end."
+        )
+
+
 class InUse(OptimaiError):
     code, status, fault = "in_use", 409, "theirs"
 
@@ -245,6 +255,16 @@ class ReportsHome(OptimaiError):
     def __init__(self, library: str, switch: str) -> None:
         super().__init__(
             f"{library} would report to its makers, so it is not started. Set {switch} before that."
+        )
+
+
+class DamagedKind(OptimaiError):
+    code, status, fault = "damaged_kind", 503, "ours"
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(
+            f"The kind {kind} can't be used: {why.rstrip('.')}. "
+            f"Run `optimai kind check {kind}`, mend what it names, and start this again."
         )
 
 

@@ -7,7 +7,7 @@ ended, and that its seed was fixed before it began.
 
     shown and recomputed    signatures, draws by chance, verdicts, standings, amounts, links, balances
     shown and claimed       prices, that an owner was on probation, that nobody else could be had, that
-                            rows were refused unseen, what a challenge's right answer was, and what was answered
+                            rows were refused unseen, what a challenge asked for and what its right answer was
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from optimai.core import ledger
 from optimai.core.chance import Ppm, Seed, commitment, happens
 from optimai.core.earning import UNPAID, State
 from optimai.core.errors import OptimaiError
-from optimai.core.ids import EnvelopeId, OwnerId, fingerprint
+from optimai.core.ids import EnvelopeId, OwnerId, TaskId, fingerprint
 from optimai.core.ledger import OUTSIDE, Account
 from optimai.core.standing import Standing, after, suspended
 from optimai.kinds import catalog, ruling
@@ -51,7 +51,7 @@ from optimai.kinds.lines import (
 from optimai.kinds.ruling import Given
 from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
-from optimai.wire.exchange import EXCHANGE, Signed
+from optimai.wire.exchange import EXCHANGE, Met, Signed
 
 L = TypeVar("L")
 NEW = (Standing(), False)  # of whom nothing was counted, and who is not suspended
@@ -63,6 +63,7 @@ class Report(Struct, frozen=True, kw_only=True):
     epoch: int = 0
     verdicts: int = 0
     results: int = 0
+    proofs: int = 0  # answers to challenges
     earnings: int = 0
     transfers: int = 0
     waived: int = 0  # verdicts without an audit because nobody else could be had
@@ -162,6 +163,7 @@ class _Recount:
         self.standings = _standings(_of(Stood, lines))
         self.closing = _standings(_of(Stands, lines))
         self.counted: dict[int, tuple[int, int]] = {}  # assignment -> checked and faults by its last verdict
+        self.proofs: dict[int, TaskId] = {}  # challenge -> the task for which its answer counts
         self.signed = dict(self._signed(line.envelope) for line in _of(Evidence, lines))
         for line in _of(Kind, lines):
             if catalog.load(line.name).hash != line.hash:
@@ -178,6 +180,7 @@ class _Recount:
             epoch=self.top.epoch,
             verdicts=len(self.verdicts),
             results=sum(len(one.record.asked.given) for one in self.verdicts),
+            proofs=len(self.proofs),
             earnings=len(self.earnings),
             transfers=sum(len(one.transfers) for one in self.links),
             waived=sum(one.record.draw.why == "nobody else" for one in self.verdicts),
@@ -208,10 +211,13 @@ class _Recount:
         if drawn and draw.audit != happens(self.seeds[draw.epoch], one.rate, "audit", asked.task):
             self.wrong.append(f"{name}: its audit was not drawn by the epoch's seed.")
         results = [
-            Raw(b"null") if kind.kind.standing and not given.result else self._result(name, given)
+            self._nothing(name, given)
+            if kind.kind.standing and not given.result
+            else self._result(name, given)
             for given in asked.given
         ]
-        if None in results:
+        proved = [self._proved(name, asked.task, given) for given in asked.given]
+        if None in results or not all(proved):
             return
         for given in asked.given:
             barred = self.standings.get((given.owner, asked.kind), NEW)[1]
@@ -234,6 +240,29 @@ class _Recount:
             self.wrong.append(f"{name}: result {given.result[:16]} was signed for something else.")
             return None
         return done.result
+
+    def _nothing(self, name: str, given: Given) -> Raw | None:
+        """Of a node that went away there is no result; what it had proved is its owner's all the same."""
+        if self.nodes[given.node].owner != given.owner:
+            self.wrong.append(f"{name}: the node of assignment {given.assignment} is another owner's.")
+            return None
+        return Raw(b"null")
+
+    def _proved(self, name: str, task: TaskId, given: Given) -> bool:
+        """Each answer to a challenge was signed by the node that was asked, and counts for one task, once."""
+        here = set()
+        for one in given.challenges:
+            if one.answer is None:
+                continue
+            signed = self.signed.get(one.envelope) if one.envelope else None
+            if signed is None or signed.node != given.node or Met(one.id, one.answer) not in signed.answers:
+                self.wrong.append(f"{name}: its node did not sign the answer to challenge {one.id}.")
+                return False
+            if one.id in here or self.proofs.setdefault(one.id, task) != task:
+                self.wrong.append(f"{name}: the answer to challenge {one.id} counts twice.")
+                return False
+            here.add(one.id)
+        return True
 
     def _stand(self, one: Judged, tolerates: Ppm) -> None:
         asked = one.record.asked

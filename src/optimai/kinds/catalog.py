@@ -2,8 +2,11 @@
 
 A kind lives in the folder of its name (`clean.text` in `clean_text/`). The network
 loads spec, judge and store; only a node's worker loads `work`, with all that it
-drags in. The hash of a kind's sources is pinned in each task, so that a verdict
+drags in. The hash of a kind's sources is pinned in each step, so that a verdict
 can be recomputed with the very rules that made it.
+
+Each folder is looked at once in the life of a process. One that is damaged is left out,
+and whoever asks for it hears why; the others go on.
 """
 
 import importlib
@@ -22,7 +25,7 @@ from optimai import kinds
 from optimai.blobs.port import Blobs
 from optimai.core.campaign import Step
 from optimai.core.chance import Seed
-from optimai.core.errors import BadCampaign, NotFound
+from optimai.core.errors import BadCampaign, DamagedKind, NotFound
 from optimai.core.ids import BlobId, StepId
 from optimai.core.rows import Row
 from optimai.kinds.contract import Case, Kind, More, News, Plan, Tx, Verdict
@@ -80,19 +83,54 @@ def _folders() -> set[str]:
     return {spec.parent.name for home in kinds.__path__ for spec in Path(home).glob("*/spec.py")}
 
 
+class There(Struct, frozen=True):
+    """What stands in the folders of kinds."""
+
+    whole: Mapping[str, Loaded]  # by name
+    damaged: Mapping[str, str]  # by folder: what is the matter with it
+    hashes: tuple[str, ...]  # of all that are whole
+
+
 @cache
+def there() -> There:
+    found = {folder: _look(folder) for folder in sorted(_folders())}
+    whole = {one.kind.name: one for one in found.values() if isinstance(one, Loaded)}
+    damaged = {folder: why for folder, why in found.items() if isinstance(why, str)}
+    return There(whole, damaged, tuple(one.hash for one in whole.values()))
+
+
 def names() -> tuple[str, ...]:
-    """Of all kinds there are."""
-    return tuple(sorted(_import(folder, "spec").KIND.name for folder in _folders()))
+    """Of all kinds that are whole."""
+    return tuple(sorted(there().whole))
 
 
 @cache
 def load(name: str) -> Loaded:
-    """Raises NotFound, with the names there are."""
+    """Raises NotFound, with the names there are, and DamagedKind."""
     folder = _folder(name)
     if folder not in _folders():
         raise NotFound("kind", name, f"There are {', '.join(names())}.")
+    found = _look(folder)
+    if isinstance(found, str):
+        raise DamagedKind(name, found)
+    return found
+
+
+@cache
+def _look(folder: str) -> Loaded | str:
+    """The kind in a folder, or what is the matter with it: whatever a stranger's sources may raise."""
+    try:
+        return _put_together(folder)
+    except Exception as fault:
+        return told(fault)
+
+
+def _put_together(folder: str) -> Loaded:
     spec, judge = _import(folder, "spec"), _import(folder, "judge")
+    if _folder(spec.KIND.name) != folder:
+        raise ValueError(
+            f"its KIND is called {spec.KIND.name}, so its folder has to be {_folder(spec.KIND.name)}"
+        )
     home = Path(str(spec.__file__)).parent
     tables = home / "tables.sql"
     return Loaded(
@@ -114,13 +152,40 @@ def load(name: str) -> Loaded:
     )
 
 
+class Stalled(Struct, frozen=True):
+    """Why a step does not go on: its kind is here no more as it was when the step began."""
+
+    how: str
+    why: str
+
+
+def stalled(name: str, code: str) -> Stalled | None:
+    """None where the kind is here with that very code."""
+    if why := there().damaged.get(_folder(name)):
+        return Stalled("is damaged", why)
+    kind = there().whole.get(name)
+    if kind is None:
+        return Stalled("is not here any more", f"There are {', '.join(names())}")
+    if kind.hash != code:
+        return Stalled(
+            "has changed since this campaign began", f"It was {code[:12]}, and here is {kind.hash[:12]}"
+        )
+    return None
+
+
+def told(fault: Exception) -> str:
+    """What is the matter with a source, and where."""
+    where = f" ({fault.filename}, line {fault.lineno})" if isinstance(fault, SyntaxError) else ""
+    return f"{type(fault).__name__}: {getattr(fault, 'msg', fault)}{where}"
+
+
 def of_step(step: Step) -> Loaded:
-    """Raises BadCampaign with the place, for the unit of its price too."""
+    """Raises BadCampaign with the place, for the unit of its price too; and DamagedKind."""
     try:
         kind = load(step.kind)
     except NotFound:
-        where, there = f"steps.{step.name}.kind", ", ".join(names())
-        raise BadCampaign(where, f"there is no kind {step.kind!r}", f"There are {there}") from None
+        where, others = f"steps.{step.name}.kind", ", ".join(names())
+        raise BadCampaign(where, f"there is no kind {step.kind!r}", f"There are {others}") from None
     unit = kind.kind.unit
     if step.price and step.price.unit != unit:
         raise BadCampaign(
@@ -133,7 +198,7 @@ def of_step(step: Step) -> Loaded:
 
 def tables() -> list[tuple[str, str]]:
     """(kind, SQL) of those that keep state at the coordinator."""
-    return [(name, load(name).tables) for name in names() if load(name).tables]
+    return [(name, kind.tables) for name, kind in sorted(there().whole.items()) if kind.tables]
 
 
 def work(name: str) -> Callable[[Any, Any], Any]:

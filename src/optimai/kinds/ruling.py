@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from optimai.core.assignment import Role
 from optimai.core.chance import Ppm, Seed, happens
-from optimai.core.ids import AssignmentId, NodeId, OwnerId, ResultId, TaskId
+from optimai.core.ids import AssignmentId, EnvelopeId, NodeId, OwnerId, ResultId, TaskId
 from optimai.core.standing import Standing, on_probation
 from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import Answer, Case, Challenge, More, Verdict
@@ -28,6 +28,13 @@ class Draw(Struct, frozen=True):
     epoch: int
 
 
+class Shown(Challenge, frozen=True, kw_only=True):
+    """A challenge, and where its answer was signed."""
+
+    id: int
+    envelope: EnvelopeId | None  # None: it was not answered
+
+
 class Given(Struct, frozen=True, kw_only=True):
     """One result as the judge was given it."""
 
@@ -40,7 +47,7 @@ class Given(Struct, frozen=True, kw_only=True):
     trusted: bool
     checked: int = 0  # units counted in its owner's standing by an earlier verdict on this very task,
     faults: int = 0  # and faults: the new verdict's count replaces them
-    challenges: tuple[Challenge, ...] = ()
+    challenges: tuple[Shown, ...] = ()
     refused: str = ""  # why its rows could not be taken at all; it is then no answer
 
 

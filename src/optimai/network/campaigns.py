@@ -44,14 +44,16 @@ async def _same(tx: Tx, name: str, raw: Mapping[str, Any], requester: OwnerId) -
         raise Taken(
             "campaign",
             name,
-            f"It runs, and its file was another. Wait until it has ended, end it by `optimai cancel {name}`, "
-            f"or give this one another name.",
+            f"It runs, and its file was another. Wait until it has ended; or end it by `optimai cancel {name}`, "
+            f"which frees its name at once; or give this one another name.",
         )
     return there.number
 
 
 async def cancel(tx: Tx, now: Instant, name: str, who: Bearer) -> None:
     """Its time is over now: nothing more is offered, what was answered is judged and paid, the rest returns.
+
+    Its name is free at once; all that is under way goes by its number.
 
     Raises NotFound where none of that name runs, NotAllowed where it is somebody else's.
     """

@@ -15,7 +15,7 @@ from optimai.core.chance import Seed, commitment
 from optimai.core.clock import Instant
 from optimai.core.earning import State
 from optimai.core.ids import EnvelopeId
-from optimai.kinds import catalog, lines
+from optimai.kinds import lines
 from optimai.kinds.lines import Head, Line
 from optimai.kinds.ruling import Record
 from optimai.network.identity import Identity
@@ -32,9 +32,10 @@ def seed_of(network: Identity, number: int) -> Seed:
 
 
 def _evidence(judged: Sequence[lines.Judged]) -> list[EnvelopeId]:
-    return sorted(
-        {EnvelopeId(given.result.partition(".")[0]) for one in judged for given in one.record.asked.given}
-    )
+    """What results were signed in, and answers to challenges: one for each of these at most."""
+    given = [given for one in judged for given in one.record.asked.given]
+    results = {EnvelopeId(one.result.partition(".")[0]) for one in given}
+    return sorted(results | {asked.envelope for one in given for asked in one.challenges if asked.envelope})
 
 
 def _earnings(before: Closed | None) -> int:
@@ -53,12 +54,13 @@ async def _link(tx: Tx, running: Epoch, now: Instant) -> str:
 
 
 async def _lines(tx: Tx, running: Epoch, opening: Sequence[Line], earnings: int) -> AsyncIterator[Line]:
+    verdicts = await epochs.verdicts(tx, running.number)
     judged = [
         lines.Judged(row["id"], row["rate"], msgspec.json.decode(row["body"], type=Record))
-        for row in await epochs.verdicts(tx, running.number)
+        for row in verdicts
     ]
-    for name in sorted({one.record.asked.kind for one in judged}):
-        yield lines.Kind(name, catalog.load(name).hash)
+    for name, code in sorted({(row["kind"], row["kind_hash"]) for row in verdicts}):
+        yield lines.Kind(name, code)
     for row in await epochs.seeds(tx, sorted({one.record.draw.epoch for one in judged} - {running.number})):
         yield lines.SeedOf(row["number"], row["seed"])
     for one_before in opening:

@@ -83,12 +83,9 @@ async def handle(tx: Tx, now: Instant, incoming: Sequence[Incoming]) -> list[Rep
 
 def _able(ask: Ask) -> tuple[str, ...]:
     """The kinds of an ask that are the same as ours, to the byte; with an engine, its variants too."""
-    ours = [name for name, digest in ask.kinds.items() if _ours(name) == digest]
+    whole = catalog.there().whole
+    ours = [name for name, digest in ask.kinds.items() if name in whole and whole[name].hash == digest]
     return tuple(sorted(ours + [f"{name}+engine" for name in ours if ask.engine]))
-
-
-def _ours(kind: str) -> str | None:
-    return catalog.load(kind).hash if kind in catalog.names() else None
 
 
 async def _take_in(tx: Tx, now: Instant, new: Sequence[Incoming]) -> dict[NodeId, _Taken]:
@@ -98,7 +95,8 @@ async def _take_in(tx: Tx, now: Instant, new: Sequence[Incoming]) -> dict[NodeId
     batch = await _Batch.of(tx, with_results)
     for one in with_results:
         batch.take_all(one, taken[one.known.node])
-    in_time = await challenges.answered(tx, [(one.known.node, one.signed.answers) for one in new], now)
+    answers = [(one.known.node, one.envelope.id, one.signed.answers) for one in new]
+    in_time = await challenges.answered(tx, answers, now)
     evidence = [
         Evidence(one.envelope.id, one.known.node, one.signed.serial, envelope.write(one.envelope))
         for one in new
@@ -205,7 +203,8 @@ async def _hand_out(tx: Tx, now: Instant, asking: Sequence[Asker]) -> dict[NodeI
         return {}
     kinds = sorted(frozenset[str]().union(*(one.kinds for one in askers)))
     most = sum(one.room for one in askers) + SPARE
-    front = await offers.ready(tx, kinds, [one.node for one in askers], most)
+    code = catalog.there().hashes
+    front = await offers.ready(tx, code, kinds, [one.node for one in askers], most)
     work = {one.ready.task: one for one in front}
     purses: dict[CampaignId, int] = {}
     chosen = await _match(tx, now, askers, front, purses)
@@ -215,7 +214,9 @@ async def _hand_out(tx: Tx, now: Instant, asking: Sequence[Asker]) -> dict[NodeI
         unserved.pop(asker.node, None)
     for asker in list(unserved.values())[:MOST_UNSERVED]:
         poor = {one.campaign for one in work.values() if purses[one.campaign] < one.ready.cost}
-        behind = await offers.ready_for(tx, now, sorted(asker.kinds), asker.owner, sorted(poor), asker.room)
+        behind = await offers.ready_for(
+            tx, now, code, sorted(asker.kinds), asker.owner, sorted(poor), asker.room
+        )
         more = {one.ready.task: one for one in behind if one.ready.task not in work}
         chosen += await _match(tx, now, [asker], list(more.values()), purses)
         work |= more

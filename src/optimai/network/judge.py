@@ -196,7 +196,9 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
     """Judge at most `limit` tasks; return how many, so that the caller knows whether to ask again."""
     patience = tx.network.patience if tx.network.private else None
     epoch = await epochs.current(tx)
-    cases = [] if epoch.closing else await judging.lock_answered(tx, now, patience, limit)
+    cases = (
+        [] if epoch.closing else await judging.lock_answered(tx, now, catalog.there().hashes, patience, limit)
+    )
     if not cases:
         return 0
     bench = _Bench(

@@ -96,7 +96,7 @@ async def _ask(tx: Tx, now: Instant, step: Due) -> None:
 
 async def run(tx: Tx, now: Instant, limit: int) -> int:
     """Ask the plans of at most `limit` steps to which something happened."""
-    due = await steps.lock_due(tx, limit)
+    due = await steps.lock_due(tx, catalog.there().hashes, limit)
     for step in due:
         try:
             async with tx.part():

@@ -77,7 +77,8 @@ async def _seal_shard(tx: Tx, now: Instant, step: Ripe) -> None:
 
 async def run(tx: Tx, now: Instant, limit: int) -> int:
     """Seal a shard for at most `limit` steps."""
-    ripe = await publishing.lock_ripe(tx, now, tx.network.seal_rows, tx.network.seal_after, limit)
+    network, code = tx.network, catalog.there().hashes
+    ripe = await publishing.lock_ripe(tx, now, code, network.seal_rows, network.seal_after, limit)
     for step in ripe:
         await _seal_shard(tx, now, step)
     return len(ripe)

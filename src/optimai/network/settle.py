@@ -35,7 +35,10 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
     ]
     await purse.settle(tx, owed, now)
     await purse.give_back(
-        tx, await settling.unjudged(tx, tasks), "its judge broke, so the task was never judged", now
+        tx,
+        await settling.unjudged(tx, tasks),
+        "its judge broke, or its kind was changed, so the task was never judged",
+        now,
     )
     return len(tasks)
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.network import challenge, dataset, end, epoch, expire, judge, plan, publish, settle
+from optimai.network import challenge, dataset, end, epoch, expire, judge, plan, publish, settle, stall
 from optimai.network.store.sql import Conflict, Database, Tx
 
 LOCKS = 7_100  # advisory lock keys: this and the stage's place
@@ -42,7 +42,8 @@ STAGES = (
     Stage("publish", publish.run, _SECOND, 10, ("plan", "seal", "dataset")),
     Stage("seal", publish.seal, _SELDOM, 10, ("plan", "dataset", "end")),
     Stage("dataset", dataset.run, _SELDOM, 5, ("end",)),
-    Stage("end", end.run, _SECOND, 20, ("judge", "publish", "seal")),
+    Stage("stall", stall.run, _SELDOM, 50, ("settle", "seal")),
+    Stage("end", end.run, _SECOND, 20, ("judge", "publish", "seal", "stall")),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 TAKEN_IN = ("judge",)  # what an exchange wakes when it brought results

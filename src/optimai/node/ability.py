@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 import optimai
-from optimai.core.errors import NotFound, OptimaiError
+from optimai.core.errors import DamagedKind, NotFound
 from optimai.kinds import catalog
 from optimai.kinds.catalog import Loaded
 from optimai.node.home import HandsName
@@ -30,16 +30,19 @@ def kinds_here(allowed: Collection[str] | None, hands: HandsName) -> Kinds:
 
     Raises NotFound where the operator names one that is not there or can't be done.
     """
-    able, broken = {}, {}
+    able = {}
+    broken = dict(catalog.there().damaged) if allowed is None else {}
     for name in catalog.names() if allowed is None else allowed:
         try:
             loaded = catalog.load(name)
             lacks = missing(loaded)
-        except OptimaiError:
+        except NotFound:
             raise
+        except DamagedKind as fault:
+            broken[name] = str(fault)
+            continue
         except Exception as fault:  # one kind that somebody is working on does not stop the others
-            where = f" ({fault.filename}, line {fault.lineno})" if isinstance(fault, SyntaxError) else ""
-            broken[name] = f"{type(fault).__name__}: {getattr(fault, 'msg', fault)}{where}"
+            broken[name] = catalog.told(fault)
             continue
         if hands not in loaded.kind.hands:
             if allowed is not None:

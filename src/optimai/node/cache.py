@@ -48,11 +48,18 @@ class Cache:
             self._written = 0
             self._make_room()
 
+    def link(self, blob: BlobId, path: Path) -> bool:
+        """Give it a second name, which outlives it here. False where it is not here, or can't have two."""
+        try:
+            os.link(self._path(blob), path)
+        except FileExistsError:
+            return True
+        except OSError:  # not every file system has second names
+            return False
+        return True
+
     def _path(self, blob: BlobId) -> Path:
-        """Raises BadValue for what is no hash: a task comes from elsewhere, and this becomes a path."""
-        if not _HASH.fullmatch(blob):
-            raise BadValue("the hash of a blob", blob[:80], blob_id(b""))
-        return self._folder / blob[:2] / blob
+        return self._folder / blob[:2] / file_name(blob)
 
     def _make_room(self) -> None:
         used = 0
@@ -69,3 +76,10 @@ class Cache:
                 return
             path.unlink(missing_ok=True)
             used -= size
+
+
+def file_name(blob: BlobId) -> str:
+    """Raises BadValue for what is no hash: a task comes from elsewhere, and this becomes part of a path."""
+    if not _HASH.fullmatch(blob):
+        raise BadValue("the hash of a blob", blob[:80], blob_id(b""))
+    return blob

@@ -5,9 +5,11 @@ just now, it is asked again until the task's time is over: it may be starting an
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 
 import aiohttp
 import zstandard
@@ -45,6 +47,14 @@ class Depot:
             raise WrongBytes(blob)
         self._cache.put(blob, data)
         return data
+
+    async def keep(self, blob: BlobId, token: str, until: Instant, path: Path) -> None:
+        """As a file of its own there, whole or not at all. On the disk it lies once, where it is in the cache too."""
+        data = await self.get(blob, token, until)
+        if not self._cache.link(blob, path):
+            part = path.with_name(f".{path.name}.{os.getpid()}")
+            part.write_bytes(data)
+            part.replace(path)
 
     async def put(self, data: bytes, token: str, until: Instant) -> BlobId:
         """Safe at the coordinator when this returns."""

@@ -21,6 +21,7 @@ from optimai.core.ids import AssignmentId, BlobId, RowId
 from optimai.core.rows import Row, row_id
 from optimai.kinds.contract import Shard
 from optimai.kinds.kit import Asked, Page
+from optimai.node.cache import file_name
 from optimai.node.depot import Depot
 from optimai.node.hands import Line
 from optimai.wire.exchange import Offer
@@ -75,6 +76,12 @@ class NodeKit:
 
     async def write(self, data: bytes) -> BlobId:
         return await self._depot.put(data, self._token, self.until)
+
+    async def keep(self, blob: BlobId) -> Path:
+        kept = self.scratch() / file_name(blob)
+        if not kept.exists():
+            await self._depot.keep(blob, self._token, self.until, kept)
+        return kept
 
     async def fetch(self, url: str, *, delay_ms: int = 0) -> Page:
         return await self._fetch(url, delay_ms=delay_ms, until=self.until)

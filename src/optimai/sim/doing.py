@@ -114,6 +114,9 @@ class WorldKit:
             await access.bring(tx, AssignmentId(self._assignment), data, now)
         return blob_id(data)
 
+    async def keep(self, blob: BlobId) -> Path:
+        return self.scratch() / blob
+
     async def fetch(self, url: str, *, delay_ms: int = 0) -> Page:
         found = self._web(url) if self._web else Refused("unreachable", "this world has no web")
         if isinstance(found, Refused):

@@ -9,9 +9,11 @@ from litestar import HttpMethod, Request, Response, get, post, put, route
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
-from optimai.core.errors import BadMessage, TooLarge, WrongBytes
+from optimai.core.errors import BadMessage, NoSuchRange, TooLarge, WrongBytes
 from optimai.core.ids import BlobId, blob_id
 from optimai.network import access, door
+from optimai.network.api import ranges
+from optimai.network.api.front import error
 from optimai.network.store.sql import Database
 
 MOST_BLOB = 64 << 20  # bytes of one blob
@@ -67,20 +69,27 @@ def _plain(encoding: str, packed: bytes, blob: BlobId) -> bytes:
 
 @get("/blobs/{blob:str}", media_type="application/octet-stream")
 async def get_blob(request: Request[Any, Any, Any], database: Here, blob: Hash) -> Response[bytes]:
-    """Bytes of the campaign that the token belongs to; `Range: bytes=a-b` counts plain bytes."""
+    """Bytes of the campaign that the token belongs to; `Range` counts plain bytes."""
     async with database.begin() as (tx, _):
         await access.reader(tx, access.bearer_of(request.headers), BlobId(blob))
-    asked = request.headers.get("range")
-    if asked:
-        start, stop = _range(asked)
-        part = await database.blobs.get(BlobId(blob), start, stop - start + 1)
+    if asked := request.headers.get("range", "") if "if-range" not in request.headers else "":
         size = await database.blobs.size(BlobId(blob)) or 0
-        if not part:
-            raise BadMessage(f"range {asked!r} begins behind the last of {size} bytes")
-        headers = {"content-range": f"bytes {start}-{start + len(part) - 1}/{size}"}
-        return Response(part, status_code=206, headers=headers, media_type="application/octet-stream")
+        try:
+            places = ranges.wanted(asked, size)
+        except NoSuchRange as fault:
+            said = msgspec.json.encode(error(fault))
+            headers = {"content-range": f"bytes */{size}"}
+            return Response(said, status_code=fault.status, headers=headers, media_type=JSON)
+        if places:
+            part = await database.blobs.get(BlobId(blob), places.start, len(places))
+            headers = {"content-range": f"bytes {places.start}-{places.stop - 1}/{size}"}
+            return Response(part, status_code=206, headers=headers, media_type="application/octet-stream")
     data = await database.blobs.get(BlobId(blob))
-    headers = {"vary": "accept-encoding", "cache-control": "private, max-age=31536000, immutable"}
+    headers = {
+        "vary": "accept-encoding",
+        "accept-ranges": "bytes",
+        "cache-control": "private, max-age=31536000, immutable",
+    }
     if "zstd" in request.headers.get("accept-encoding", "") and len(data) > PACKED and data[:4] != b"PAR1":
         data = await asyncio.to_thread(zstandard.ZstdCompressor(level=3).compress, data)
         headers["content-encoding"] = "zstd"
@@ -112,12 +121,3 @@ def unpacked(encoding: str, data: bytes) -> bytes:
     if len(plain) > MOST_BLOB:
         raise TooLarge("The unpacked body", MOST_BLOB)
     return plain
-
-
-def _range(asked: str) -> tuple[int, int]:
-    first, dash, last = asked.removeprefix("bytes=").partition("-")
-    if not (dash and first.isdecimal() and last.isdecimal()) or len(first) > 15 or len(last) > 15:
-        raise BadMessage(f"range {asked!r} is not bytes=first-last")
-    if int(last) < int(first) or int(last) - int(first) >= MOST_BLOB:
-        raise BadMessage(f"range {asked!r} is empty or too long")
-    return int(first), int(last)

@@ -90,8 +90,8 @@ def _columns(steps: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> Iter
     """The network's own are no part of it. "": given by the requester."""
     left = [name for name in row if not name.startswith("_")]
     for step in reversed(steps):
-        if step["kind"] in catalog.names():
-            for name in catalog.load(step["kind"]).kind.gives:
+        if kind := catalog.there().whole.get(step["kind"]):
+            for name in kind.kind.gives:
                 if name in left:
                     left.remove(name)
                     yield name, step["name"]

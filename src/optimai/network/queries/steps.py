@@ -151,6 +151,8 @@ def _state(
         return "sealed", ""
     if not around.running:
         return "stopped", ""
+    if stalled := catalog.stalled(row["kind"], row["kind_hash"]):
+        return "waits", f"the kind {row['kind']}, which {stalled.how}"
     if in_hand or (row["open"] and lately):
         return "flows", ""
     return "waits", _waits_for(row, around)

@@ -51,7 +51,8 @@ class Worker(Struct, frozen=True, kw_only=True):
 
 def done_twice(kind: str) -> bool:
     """Whether it is checked by doing it again; else several are asked, or the right answers are known."""
-    return kind in catalog.names() and catalog.load(kind).kind.audit > 0
+    whole = catalog.there().whole
+    return kind in whole and whole[kind].kind.audit > 0
 
 
 def quality(checked: int, faults: int) -> Ppm | None:

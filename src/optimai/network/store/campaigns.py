@@ -30,7 +30,7 @@ class NewStep(Struct, frozen=True, kw_only=True):
 
 
 class Runs(Struct, frozen=True):
-    """The campaign that runs under a name."""
+    """A campaign that runs."""
 
     number: CampaignId
     requester: OwnerId
@@ -40,6 +40,7 @@ class Runs(Struct, frozen=True):
 class Ready(Struct, frozen=True):
     """A campaign whose dataset's step is sealed and has no version that says what stands now."""
 
+    name: str
     campaign: CampaignId
     spec: bytes
     step: StepId
@@ -50,12 +51,12 @@ class Ready(Struct, frozen=True):
 async def add(
     tx: Tx, name: str, requester: OwnerId, spec: bytes, dataset: str, budget: int, ends: Instant, now: Instant
 ) -> CampaignId | None:
-    """None where one of that name runs."""
+    """None where one of that name runs and is not cancelled."""
     found = await tx.fetchval(
         """
         insert into campaign (name, requester, spec, dataset, budget, state, created, ends)
         values ($1, $2, $3, $4, $5, 'running', $6, $7)
-        on conflict (name) where state = 'running' do nothing returning id
+        on conflict (name) where state = 'running' and not cancelled do nothing returning id
         """,
         name,
         requester,
@@ -69,17 +70,26 @@ async def add(
 
 
 async def running(tx: Tx, name: str) -> Runs | None:
-    """Locked, so that it does not end meanwhile."""
+    """The last of that name, locked so that it does not end meanwhile: those before it were cancelled."""
     row = await tx.fetchrow(
-        "select id, requester, spec from campaign where name = $1 and state = 'running' for update", name
+        """
+        select id, requester, spec from campaign where name = $1 and state = 'running'
+         order by id desc limit 1 for update
+        """,
+        name,
     )
     return Runs(row["id"], row["requester"], row["spec"]) if row else None
 
 
 async def cut_short(tx: Tx, campaign: CampaignId, now: Instant) -> bool:
-    """False where its time was over before."""
+    """Its time is over, and its name is free at once. False where that was so before."""
     found = await tx.fetchval(
-        "update campaign set ends = $2 where id = $1 and ends > $2 returning id", campaign, now
+        """
+        update campaign set cancelled = true, ends = least(ends, $2) where id = $1 and not cancelled
+        returning id
+        """,
+        campaign,
+        now,
     )
     return found is not None
 
@@ -151,10 +161,13 @@ async def inputs(tx: Tx, campaign: CampaignId) -> list[Shard]:
 
 
 async def lock_ready(tx: Tx, limit: int) -> list[Ready]:
-    """Also those where a verdict was replaced after their last version: an overturn makes a new one."""
+    """Also those where a verdict was replaced after their last version: an overturn makes a new one.
+
+    One of a name at a time, for its number: one that was cancelled may still end under the name of the next.
+    """
     rows = await tx.fetch(
         """
-        select campaign.id, campaign.spec, campaign.overturned, step.id as step,
+        select campaign.name, campaign.id, campaign.spec, campaign.overturned, step.id as step,
                (select coalesce(max(number), 0) + 1 from version where version.name = campaign.name) as number
           from campaign
           join step on step.campaign = campaign.id and step.name = campaign.dataset
@@ -166,7 +179,11 @@ async def lock_ready(tx: Tx, limit: int) -> list[Ready]:
         """,
         limit,
     )
-    return [Ready(row["id"], row["spec"], row["step"], row["number"], row["overturned"]) for row in rows]
+    first = {row["name"]: row for row in reversed(rows)}
+    return [
+        Ready(*(row[name] for name in ("name", "id", "spec", "step", "number", "overturned")))
+        for row in sorted(first.values(), key=lambda row: int(row["id"]))
+    ]
 
 
 async def add_version(tx: Tx, name: str, ready: Ready, manifest: bytes, rows: int, now: Instant) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.core.ids import AssignmentId, BlobId, NodeId, TaskId
-from optimai.kinds.contract import Challenge
+from optimai.core.ids import AssignmentId, BlobId, EnvelopeId, NodeId, TaskId
+from optimai.kinds.ruling import Shown
 from optimai.network.store.sql import Tx
 from optimai.wire.exchange import Asked, Met
 
@@ -32,31 +32,39 @@ async def waiting(tx: Tx, nodes: Sequence[NodeId], now: Instant) -> dict[NodeId,
     return asked
 
 
-async def answered(tx: Tx, answers: Sequence[tuple[NodeId, Sequence[Met]]], now: Instant) -> set[NodeId]:
+async def answered(
+    tx: Tx, answers: Sequence[tuple[NodeId, EnvelopeId, Sequence[Met]]], now: Instant
+) -> set[NodeId]:
     """The first answer counts, if it comes in time and from whoever was asked. Whose did?"""
-    flat = [(node, met.challenge, met.digest) for node, mets in answers for met in mets]
+    flat = [
+        (node, signed, number, digest)
+        for node, signed, mets in answers
+        for number, digest in {met.challenge: met.digest for met in reversed(mets)}.items()
+    ]
     if not flat:
         return set()
     rows = await tx.fetch(
         """
-        update challenge set answer = new.digest, answered = $4
-          from unnest($1::text[], $2::bigint[], $3::text[]) as new (node, id, digest)
-         where challenge.id = new.id and challenge.node = new.node and answer is null and due > $4
+        update challenge set answer = new.digest, answered = $5, envelope = new.envelope
+          from unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) as new (node, envelope, id, digest)
+         where challenge.id = new.id and challenge.node = new.node and answer is null and due > $5
         returning challenge.node
         """,
         [one[0] for one in flat],
         [one[1] for one in flat],
         [one[2] for one in flat],
+        [one[3] for one in flat],
         now,
     )
     return {row["node"] for row in rows}
 
 
-async def of(tx: Tx, assignments: Sequence[AssignmentId]) -> dict[AssignmentId, list[Challenge]]:
+async def of(tx: Tx, assignments: Sequence[AssignmentId]) -> dict[AssignmentId, list[Shown]]:
     """All that the nodes of these were asked in their tasks, for the judge: in earlier tries, too, that lapsed."""
     rows = await tx.fetch(
         """
-        select mine.id as assignment, blob, start, length, nonce, expected, answer
+        select mine.id as assignment, challenge.id, blob, start, length, nonce, expected, answer,
+               challenge.envelope
           from assignment as mine
           join assignment as its on its.task = mine.task and its.node = mine.node
           join challenge on challenge.assignment = its.id
@@ -67,13 +75,15 @@ async def of(tx: Tx, assignments: Sequence[AssignmentId]) -> dict[AssignmentId, 
     found = defaultdict(list)
     for row in rows:
         found[row["assignment"]].append(
-            Challenge(
+            Shown(
+                id=row["id"],
                 blob=row["blob"],
                 start=row["start"],
                 length=row["length"],
                 nonce=row["nonce"],
                 expected=row["expected"],
                 answer=row["answer"],
+                envelope=row["envelope"],
             )
         )
     return found

@@ -95,7 +95,7 @@ async def close(tx: Tx, number: int, head: bytes, bundle: str, now: Instant) -> 
 async def verdicts(tx: Tx, epoch: int) -> list[Record]:
     return await tx.fetch(
         """
-        select verdict.id, verdict.body, step.audit as rate from verdict
+        select verdict.id, verdict.body, step.audit as rate, step.kind, step.kind_hash from verdict
           join task on task.id = verdict.task join step on step.id = task.step
          where epoch = $1 order by verdict.id
         """,

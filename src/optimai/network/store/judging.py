@@ -66,10 +66,13 @@ class Answered(Struct, frozen=True, kw_only=True):
     tries: tuple[Try, ...]
 
 
-async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit: int) -> list[Answered]:
+async def lock_answered(
+    tx: Tx, now: Instant, code: Sequence[str], patience: timedelta | None, limit: int
+) -> list[Answered]:
     """Open tasks that wait for nobody; with patience also those that have waited longer than that in vain.
 
-    Of a task with open places nothing is looked at before: opinions that trickle in cost nothing.
+    Of a task with open places nothing is looked at before: opinions that trickle in cost nothing. Only of
+    steps that began with `code`, hashes of kinds: nobody is judged by other rules than those he worked under.
     """
     rows = await tx.fetch(
         """
@@ -77,12 +80,14 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
              (select id from task
                where state = 'open' and places = 0
                  and not exists (select from assignment where assignment.task = task.id and state = 'offered')
+                 and exists (select from step where step.id = task.step and kind_hash = any($5::text[]))
                order by id limit $2)
              union all
              (select id from task
                where state = 'open' and places > 0 and asked > 0 and wanted <= $1
                  and not exists (select from assignment where assignment.task = task.id and state = 'offered')
                  and exists (select from assignment where assignment.task = task.id and state = 'returned')
+                 and exists (select from step where step.id = task.step and kind_hash = any($5::text[]))
                order by wanted limit $2))
         select task.*, step.path, step.options, step.campaign, step.audit as rate, verdict.believed as belief,
                campaign.ends <= $3 or task.failed >= $4 as over
@@ -97,6 +102,7 @@ async def lock_answered(tx: Tx, now: Instant, patience: timedelta | None, limit:
         limit,
         now,
         MOST_FAILED,
+        code,
     )
     tries = await _tries(tx, [row["id"] for row in rows])
     return [

@@ -239,20 +239,27 @@ _READY = """
 """
 
 
-async def ready(tx: Tx, kinds: Sequence[str], nodes: Sequence[NodeId], most: int) -> list[Work]:
-    """Tasks that want somebody, most urgent first: up to `most` of each kind, and those pinned to these nodes."""
+async def ready(
+    tx: Tx, code: Sequence[str], kinds: Sequence[str], nodes: Sequence[NodeId], most: int
+) -> list[Work]:
+    """Tasks that want somebody, most urgent first: up to `most` of each kind, and those pinned to these nodes.
+
+    Only of steps that began with `code`, hashes of kinds.
+    """
     rows = await tx.fetch(
         _READY
         + """
           from (select open.* from unnest($1::text[]) as wanted (kind)
                  cross join lateral (
-                       select * from task
-                        where task.kind = wanted.kind and places > 0 and state = 'open' and pinned is null
-                        order by rank, id limit $3 for update skip locked) as open
+                       select task.* from task join step on step.id = task.step
+                        where task.kind = wanted.kind and places > 0 and task.state = 'open' and pinned is null
+                          and step.kind_hash = any($4::text[])
+                        order by rank, task.id limit $3 for update of task skip locked) as open
                  union all
-                select * from (select * from task
-                                where pinned = any($2::text[]) and places > 0 and state = 'open'
-                                  for update skip locked) as pinned) as task
+                select * from (select task.* from task join step on step.id = task.step
+                                where pinned = any($2::text[]) and places > 0 and task.state = 'open'
+                                  and step.kind_hash = any($4::text[])
+                                  for update of task skip locked) as pinned) as task
           join step on step.id = task.step
           join account on account.name = 'escrow:' || step.campaign
          order by task.rank, task.id
@@ -260,12 +267,19 @@ async def ready(tx: Tx, kinds: Sequence[str], nodes: Sequence[NodeId], most: int
         kinds,
         nodes,
         most,
+        code,
     )
     return [_work(row) for row in rows]
 
 
 async def ready_for(
-    tx: Tx, now: Instant, kinds: Sequence[str], owner: OwnerId, poor: Sequence[CampaignId], most: int
+    tx: Tx,
+    now: Instant,
+    code: Sequence[str],
+    kinds: Sequence[str],
+    owner: OwnerId,
+    poor: Sequence[CampaignId],
+    most: int,
 ) -> list[Work]:
     """The same for one owner who has tried everything at the front, or for whom its campaigns can't pay."""
     rows = await tx.fetch(
@@ -273,7 +287,7 @@ async def ready_for(
         + """
           from (select task.* from task join step on step.id = task.step
                  where task.kind = any($1::text[]) and places > 0 and task.state = 'open' and pinned is null
-                   and step.campaign <> all($4::bigint[])
+                   and step.campaign <> all($4::bigint[]) and step.kind_hash = any($6::text[])
                    and not exists (select from assignment
                                     where assignment.task = task.id and owner = $2
                                       and (assignment.state not in ('declined', 'lapsed')
@@ -288,6 +302,7 @@ async def ready_for(
         most,
         poor,
         now - REST,
+        code,
     )
     return [_work(row) for row in rows]
 

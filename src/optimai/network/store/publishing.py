@@ -31,8 +31,13 @@ class Believed(Struct, frozen=True):
     stands: int  # the verdict that believes it
 
 
-async def lock_ripe(tx: Tx, now: Instant, rows: int, after: timedelta, limit: int) -> list[Ripe]:
-    """Steps in which `rows` units wait, or one has waited `after`, or nothing more will come."""
+async def lock_ripe(
+    tx: Tx, now: Instant, code: Sequence[str], rows: int, after: timedelta, limit: int
+) -> list[Ripe]:
+    """Steps in which `rows` units wait, or one has waited `after`, or nothing more will come.
+
+    Only those that began with `code`, hashes of kinds.
+    """
     found = await tx.fetch(
         """
         select step.id, step.campaign, step.path, step.kind from step
@@ -40,13 +45,15 @@ async def lock_ripe(tx: Tx, now: Instant, rows: int, after: timedelta, limit: in
                           from task join verdict on verdict.id = task.stands
                          where task.step = step.id and task.state = 'closed' and not task.published) as waiting
             on waiting.units is not null
-         where waiting.units >= $1 or waiting.since <= $2 or step.state = 'sealed'
-            or (step.finished and not exists (select from task where task.step = step.id and state = 'open'))
+         where step.kind_hash = any($4::text[])
+           and (waiting.units >= $1 or waiting.since <= $2 or step.state = 'sealed'
+                or (step.finished and not exists (select from task where task.step = step.id and state = 'open')))
          order by step.id limit $3 for update of step skip locked
         """,
         rows,
         now - after,
         limit,
+        code,
     )
     return [Ripe(row["id"], row["campaign"], row["path"], row["kind"]) for row in found]
 

@@ -76,13 +76,13 @@ _EARNINGS = """
 
 
 async def datasets(tx: Tx, most: int) -> list[Record]:
-    """The newest version of each name, and how many there are."""
+    """The newest version of each name, and how many there are; `version` says which is the newest."""
     return await tx.fetch(
         """
         select last.name, last.number, last.rows, last.at, last.manifest, last.versions,
                campaign.name as campaign
           from (select distinct on (name) *, count(*) over (partition by name) as versions
-                  from version order by name, number desc) as last
+                  from version order by name, campaign desc, number desc) as last
           join campaign on campaign.id = last.campaign
          order by last.at desc, last.name limit $1
         """,
@@ -91,12 +91,14 @@ async def datasets(tx: Tx, most: int) -> list[Record]:
 
 
 async def version(tx: Tx, name: str, number: int) -> Record | None:
-    """Number 0 is the newest."""
+    """Number 0 is the newest: the last of the last campaign that has any. One that was cancelled may be late."""
     return await tx.fetchrow(
         """
         select number, campaign, manifest,
-               (select max(number) from version as newest where newest.name = version.name) as newest
-          from version where version.name = $1 and ($2 = 0 or number = $2) order by number desc limit 1
+               (select number from version as newest where newest.name = version.name
+                 order by campaign desc, number desc limit 1) as newest
+          from version where version.name = $1 and ($2 = 0 or number = $2)
+         order by campaign desc, number desc limit 1
         """,
         name,
         number,

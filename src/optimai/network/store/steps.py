@@ -43,13 +43,15 @@ class NewTask(Struct, frozen=True, kw_only=True):
     until: Instant | None
 
 
-async def lock_due(tx: Tx, limit: int) -> list[Due]:
+async def lock_due(tx: Tx, code: Sequence[str], limit: int) -> list[Due]:
+    """Only steps that began with `code`, hashes of kinds."""
     rows = await tx.fetch(
         """
         select step.*, source.state = 'sealed' as source_sealed
           from step join step as source on source.id = step.source
           join campaign on campaign.id = step.campaign
          where step.state = 'running' and not step.finished and campaign.state = 'running'
+           and step.kind_hash = any($2::text[])
            and (step.started is null
                 or exists (select from task where step = step.id and state = 'closed' and not told)
                 or exists (select from feed where feed.step = step.id)
@@ -58,6 +60,7 @@ async def lock_due(tx: Tx, limit: int) -> list[Due]:
          order by step.id limit $1 for update of step skip locked
         """,
         limit,
+        code,
     )
     return [
         Due(

@@ -10,11 +10,11 @@ from optimai.network.store.sql import Record, Tx
 
 
 async def campaign(tx: Tx, name: str) -> Record | None:
-    """Of those that ever had this name the one that runs; else the last one."""
+    """The last of those that ever had this name."""
     return await tx.fetchrow(
         """
         select id, name, spec, budget, state, created, ends, ended from campaign
-         where name = $1 order by state = 'running' desc, id desc limit 1
+         where name = $1 order by id desc limit 1
         """,
         name,
     )
@@ -44,8 +44,8 @@ async def steps(tx: Tx, campaign: CampaignId) -> list[Record]:
     """Inputs first, then the steps in their order, each with its tasks and shards counted, and what was done in it."""
     return await tx.fetch(
         """
-        select step.id, step.name, step.kind, step.unit, step.price, step.state, step.finished, step.standing,
-               step.sealed, step.version, source.name as source, source.state as source_state,
+        select step.id, step.name, step.kind, step.kind_hash, step.unit, step.price, step.state, step.finished,
+               step.standing, step.sealed, step.version, source.name as source, source.state as source_state,
                shards.rows, tasks.*, tried.*
           from step
           left join step as source on source.id = step.source

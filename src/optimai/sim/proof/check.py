@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from optimai import kinds
-from optimai.core.errors import NotFound, OptimaiError
+from optimai.core.errors import NotFound
 from optimai.kinds import catalog
 from optimai.kinds.catalog import Loaded
 from optimai.sim.proof import form, judging
@@ -83,8 +83,10 @@ async def check(name: str) -> list[Line]:
     with holding("readme"):
         form.readme(home, name)
     with holding("parts"):
-        kind = _load(name)
-        form.named(kind, home)
+        if why := catalog.there().damaged.get(home.name):
+            raise Broken("parts", f"spec.py, judge.py or store.py: {why}")
+        kind = catalog.load(name)
+        form.complete(kind, home)
         reached.add("types")
         with holding("types"):
             form.types(kind, home)
@@ -184,15 +186,6 @@ def _difference(made: Any, wanted: Any) -> str:
 
 def _text(value: Any) -> str:
     return msgspec.json.encode(value).decode()[:2_000]
-
-
-def _load(name: str) -> Loaded:
-    try:
-        return catalog.load(name)
-    except OptimaiError:
-        raise
-    except Exception as fault:
-        raise Broken("parts", f"spec.py and judge.py can't be loaded: {told(fault)}") from fault
 
 
 def told(fault: Exception) -> str:

@@ -51,12 +51,7 @@ def parts(home: Path) -> None:
             raise Broken("parts", f"{path.name}:{fault.lineno} is no Python: {fault.msg}") from None
 
 
-def named(kind: Loaded, home: Path) -> None:
-    name = kind.kind.name
-    if name.replace(".", "_") != home.name:
-        raise Broken(
-            "parts", f"KIND.name is {name!r} and the folder {home.name!r}: one must follow the other"
-        )
+def complete(kind: Loaded, home: Path) -> None:
     if "machine" in kind.kind.hands and not (home / "work.py").is_file():
         raise Broken("parts", "hands has 'machine' and there is no work.py")
     if kind.kind.reads == "nothing" and not kind.kind.key:

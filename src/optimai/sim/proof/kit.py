@@ -79,6 +79,12 @@ class MemoryKit:
     async def write(self, data: bytes) -> BlobId:
         return self.put(data)
 
+    async def keep(self, blob: BlobId) -> Path:
+        kept = self.scratch() / blob
+        if not kept.exists():
+            kept.write_bytes(await self.read(blob))
+        return kept
+
     async def fetch(self, url: str, *, delay_ms: int = 0) -> Page:
         """The page of `web`; what is not there is unreachable."""
         self.fetched.append(url)

@@ -46,9 +46,10 @@ create table campaign (
     state     text not null check (state in ('running', 'done', 'cancelled')),
     created   timestamptz not null,
     ends      timestamptz not null,
+    cancelled boolean not null default false,      -- before its time: it runs until all is paid, and its name is free
     ended     timestamptz
 );
-create unique index campaign_runs_once on campaign (name) where state = 'running';
+create unique index campaign_runs_once on campaign (name) where state = 'running' and not cancelled;
 
 create table step (
     id         bigint generated always as identity primary key,
@@ -225,7 +226,8 @@ create table challenge (
     asked      timestamptz not null,
     due        timestamptz not null,
     answer     text,
-    answered   timestamptz
+    answered   timestamptz,
+    envelope   text                                -- that the answer was signed in
 );
 create index challenge_waiting on challenge (node) where answer is null;
 create index challenge_assignment on challenge (assignment);
