@@ -15,60 +15,63 @@ from optimai.kinds.bundle import Report
 from optimai.kinds.bundle import verify as recompute
 from optimai.kinds.lines import Head
 from optimai.wire import envelope
+from optimai.wire.envelope import Envelope
 
 MOST_EMPTY = 100  # epochs that are looked at for one with a verdict
+SAVES = "--save FOLDER"
+BEFORE = "before"  # the folder inside of an epoch's with that of the epoch before
+
+Epoch = tuple[Envelope, bytes]  # its head, its bundle
+Shown = tuple[Envelope, bytes, bytes, Epoch | None]  # with the network's key and the epoch before
 
 
 def verify(
     epoch: int = 0,
     /,
     *,
-    bundle: Annotated[
-        Path | None, Parameter(help="A folder with head.json, bundle.jsonl, network.key.hex.")
-    ] = None,
-    save: Annotated[Path | None, Parameter(help="Keep what was checked in this folder.")] = None,
+    bundle: Annotated[Path | None, Parameter(help="A folder that --save has written.")] = None,
+    into: Annotated[Path | None, Parameter("--save", help="Keep what was checked in this folder.")] = None,
     url: Url = "",
     home: Folder = None,
 ) -> None:
-    """Recompute EPOCH with no access to the database. Status 1 where anything is wrong.
+    """Recompute EPOCH with no access to the database, and whether it goes on where the one before it ended.
 
-    Without EPOCH: the newest closed one that has a verdict.
+    Status 1 where anything is wrong. Without EPOCH: the newest closed one that has a verdict.
     """
     if bundle:
-        head, data, key = _from_files(bundle)
-        if epoch and epoch != _number(head):
-            says = f"the epoch of {bundle}: that is {_number(head) or 'none that can be read'}"
-            raise BadValue(says, epoch, f"optimai verify {_number(head) or ''} --bundle {bundle}")
+        head, data, key, before = read(bundle)
+        number = _number(head)
+        if epoch and epoch != number:
+            says = f"the epoch of {bundle}: that is {number or 'none that can be read'}"
+            raise BadValue(says, epoch, f"optimai verify {number or ''} --bundle {bundle}")
     else:
-        head, data, key = children.run(_from_network(epoch, url, home))
-    if save:
-        save.mkdir(parents=True, exist_ok=True)
-        (save / "head.json").write_bytes(envelope.write(head))
-        (save / "bundle.jsonl").write_bytes(data)
-        (save / "network.key.hex").write_text(key.hex() + "\n")
-    report = recompute(head, data, key)
+        head, data, key, before = children.run(_from_network(epoch, url, home))
+    if into:
+        save(into, (head, data), before, key)
+    report = recompute(head, data, key, before)
     show(report, _number(head))
     sys.exit(0 if report.ok else 1)
 
 
-async def _from_network(epoch: int, url: str, home: Path | None) -> tuple[envelope.Envelope, bytes, bytes]:
+async def _from_network(epoch: int, url: str, home: Path | None) -> Shown:
     async with connect.network(url, home=home) as network:
-        head, data = await network.epoch(epoch)
+        this = await network.epoch(epoch)
         key = (await network.network()).key
-        newest = _number(head)
-        while not epoch and _empty(head, data, key) and newest - MOST_EMPTY < _number(head) > 1:
-            head, data = await network.epoch(_number(head) - 1)
-        if skipped := newest - _number(head):
+        newest = number = _number(this[0])
+        while not epoch and _empty(*this, key) and newest - MOST_EMPTY < number > 1:
+            this = await network.epoch(number - 1)
+            number -= 1
+        if skipped := newest - number:
             print(f"Nothing was judged in the last {skipped:,} epochs: this is the newest with a verdict.")
-        return head, data, key
+        return *this, key, await network.epoch(number - 1) if number > 1 else None
 
 
-def _empty(head: envelope.Envelope, data: bytes, key: bytes) -> bool:
+def _empty(head: Envelope, data: bytes, key: bytes) -> bool:
     report = recompute(head, data, key)
     return report.ok and not report.verdicts
 
 
-def _number(head: envelope.Envelope) -> int:
+def _number(head: Envelope) -> int:
     """What the head says, signed or not; 0 where it says nothing."""
     try:
         return msgspec.json.decode(head.payload, type=Head).epoch
@@ -76,17 +79,54 @@ def _number(head: envelope.Envelope) -> int:
         return 0
 
 
-def _from_files(folder: Path) -> tuple[envelope.Envelope, bytes, bytes]:
+def save(folder: Path, this: Epoch, before: Epoch | None, key: bytes) -> None:
+    """As `read` wants it."""
+    for into, (head, data) in ((folder, this), *(((folder / BEFORE, before),) if before else ())):
+        into.mkdir(parents=True, exist_ok=True)
+        (into / "head.json").write_bytes(envelope.write(head))
+        (into / "bundle.jsonl").write_bytes(data)
+    (folder / "network.key.hex").write_bytes(_hex(key))
+
+
+def read(folder: Path) -> Shown:
+    """What `save` has written; raises BadValue, NotFound or BadMessage for anything else."""
+    before = folder / BEFORE
+    return *_files(folder), _key(folder), _files(before) if before.exists() else None
+
+
+def _hex(key: bytes) -> bytes:
+    return key.hex().encode() + b"\n"
+
+
+def _files(folder: Path) -> Epoch:
+    """What is in them to the last bit: base64 and JSON could be written otherwise and mean the same."""
+    written = _read(folder / "head.json")
+    head = envelope.read(written)
+    if envelope.write(head) != written:
+        raise BadValue(
+            "a head as its network wrote it", str(folder / "head.json"), f"optimai verify EPOCH {SAVES}"
+        )
+    return head, _read(folder / "bundle.jsonl")
+
+
+def _key(folder: Path) -> bytes:
+    written = _read(folder / "network.key.hex")
     try:
-        head = envelope.read((folder / "head.json").read_bytes())
-        key = (folder / "network.key.hex").read_text().strip()
-        return head, (folder / "bundle.jsonl").read_bytes(), bytes.fromhex(key)
-    except FileNotFoundError as fault:
-        raise NotFound(
-            "file", fault.filename, "`optimai verify EPOCH --save FOLDER` writes all three."
-        ) from None
+        key = bytes.fromhex(written.decode())
     except ValueError:
-        raise BadValue("a network's public key", "network.key.hex", "64 hex digits") from None
+        key = b""
+    if len(key) != 32 or _hex(key) != written:
+        raise BadValue(
+            "a network's public key", "network.key.hex", "64 hex digits, small letters, and a line's end"
+        )
+    return key
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise NotFound("file", str(path), f"`optimai verify EPOCH {SAVES}` writes all of them.") from None
 
 
 def show(report: Report, number: int) -> None:
