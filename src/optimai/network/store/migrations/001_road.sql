@@ -27,7 +27,8 @@ create table node (
 ) with (fillfactor = 50);
 create index node_owner on node (owner);
 
-create table envelope (                            -- as it came, for ever; only those that carry evidence
+create table envelope (                            -- signed bytes and signatures as they came, for ever; only
+                                                   -- those that carry evidence
     id     text primary key,
     node   text not null,
     serial bigint not null,
