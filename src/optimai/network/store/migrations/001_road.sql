@@ -198,6 +198,8 @@ create table standing (
     checked   integer not null,
     faults    integer not null,
     suspended timestamptz,
+    then_checked integer not null default 0,       -- when it was suspended: judged again without trust, it counts on
+    then_faults  integer not null default 0,
     primary key (owner, kind)
 );
 create index standing_suspended on standing (owner) where suspended is not null;
