@@ -24,6 +24,8 @@ from optimai.network.store.events import tell
 from optimai.network.store.sql import Database
 from optimai.web import pages
 
+EVERYWHERE = ("0.0.0.0", "::")  # to listen at, and no address to reach
+
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +50,7 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
     async with AsyncExitStack() as stack:
         stack.enter_context(running.only(home.folder))
         listening = stack.enter_context(listen(host, port))
+        everywhere = not url and host in EVERYWHERE
         named = f"[{host}]" if ":" in host else host
         url = url or f"http://{named}:{listening.getsockname()[1]}"
         identity = home.identity(numbers)
@@ -79,6 +82,10 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
             while not (server.started or serving.done()):
                 await asyncio.sleep(0.01)
             _announce(home, url, f"{url}#{identity.id}")
+            if everywhere:
+                print(
+                    f"{host} is no address to reach from elsewhere: name one with --url http://ADDRESS:PORT."
+                )
             stack.callback(running.withdraw, home.folder)
             await serving
         finally:

@@ -284,7 +284,7 @@ class ChildEnded(OptimaiError):
     def __init__(self, name: str, said: str, log: str) -> None:
         super().__init__(
             f"The process {name} ended by itself, and the rest with it; the last that it said: {said}. "
-            f"See its log, {log}."
+            f"Its log is {log}. Run the same command again: nothing acknowledged is lost."
         )
 
 
