@@ -316,7 +316,7 @@ def test_pay_shows_each_line(ran: Ran):
 def test_verify_recomputes_the_newest_epoch(ran: Ran, tmp_path: Path):
     said = optimai(ran.home, "verify", "--save", str(tmp_path))
     assert said.returncode == 0, said.stderr + said.stdout
-    holds = re.search(r"Epoch (\d+) holds\. Recomputed: 1 verdicts", said.stdout)
+    holds = re.search(r"Epoch (\d+) holds\. Recomputed: 1 verdict on", said.stdout)
     assert holds, said.stdout
     elsewhere = optimai(
         tmp_path / "nowhere", "verify", "--bundle", str(tmp_path)

@@ -77,7 +77,8 @@ async def test_a_campaign_without_a_dataset_is_no_success():
 
 async def anew(campaign: dict[str, Any] | None) -> str:
     out = StringIO()
-    await run._say_anew(Console(file=out, width=300), Network(campaign), "docs")  # type: ignore[arg-type]
+    before = await run._made_before(Network(campaign), "docs")  # type: ignore[arg-type]
+    run._say_anew(Console(file=out, width=300), before)
     return out.getvalue()
 
 

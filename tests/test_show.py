@@ -30,7 +30,7 @@ def line(number: int, amount: int, reason: str) -> dict[str, Any]:
 
 def paid(lines: list[dict[str, Any]], *, each: bool = False) -> str:
     out = StringIO()
-    show._pay(Console(file=out, width=150, highlight=False), lines, each)
+    show._pay(Console(file=out, width=150, highlight=False), lines, 5 * CENT, each)
     return out.getvalue()
 
 
@@ -42,7 +42,8 @@ def printed(what: RenderableType) -> str:
 
 def test_pay_says_of_each_line_what_how_much_and_why_and_of_each_zero_too():
     said = paid([line(1, 6 * CENT, "6 of 6 outcomes hold"), line(2, 0, "3 of 6 pages refuted, among them x")])
-    assert "0.060 OPI available\n" in said
+    assert "0.060 OPI available: earned so far\n" in said
+    assert "0.050 OPI on the account now\n" in said
     good, zero = said.split("OPI available  ")[1].split("OPI void")
     assert "docs/pages answer, 6 of 6 pages at 0.010" in good
     assert "6 of 6 outcomes hold" in good

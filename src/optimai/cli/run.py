@@ -72,8 +72,9 @@ async def _here(
             await private.start_node(LOCAL)
             await private.start_people()
         async with private.client() as network:
-            await _say_anew(out, network, name)
+            before = await _made_before(network, name)
             await private.submit(network)
+            _say_anew(out, before)
             out.print(f"[b]{name}[/b]: watch it at {private.url}/campaigns/{name}", soft_wrap=True)
             if served := list(private.hosts):
                 names = " to ".join(dict.fromkeys((served[0], served[-1])))
@@ -109,22 +110,28 @@ async def _elsewhere(
         raise BadValue(what, "--allow", "optimai join --allow NAME:PORT=ADDRESS:PORT")
     name = written.campaign.name
     async with there as network:
-        await _say_anew(out, network, name)
+        before = await _made_before(network, name)
         await network.submit(written.raw)
+        _say_anew(out, before)
         out.print(f"[b]{name}[/b]: watch it at {network.url}/campaigns/{name}", soft_wrap=True)
         goes_on = f"It goes on without this command; `optimai cancel {name}{where}` ends it."
         end = await watch.until_done(network, name, out, goes_on=goes_on)
         return await _summary(out, network, end, where)
 
 
-async def _say_anew(out: Console, network: Client, name: str) -> None:
-    """Where a campaign of that name has ended: this is another, and not the same for nothing."""
+async def _made_before(network: Client, name: str) -> watch.Facts | None:
+    """The version that a campaign of that name has made, where it has ended."""
     try:
         last = await watch.facts(network, name)
     except NotFound:
-        return
-    if last["state"] != "running" and (version := last["version"]):
-        made, number = version["name"], version["number"]
+        return None
+    return last["version"] if last["state"] != "running" else None
+
+
+def _say_anew(out: Console, before: watch.Facts | None) -> None:
+    """This is another campaign, and not the same for nothing."""
+    if before:
+        made, number = before["name"], before["number"]
         out.print(f"{made}@{number} is there already; this makes {made}@{number + 1} and is paid anew.")
 
 
