@@ -236,6 +236,9 @@ def test_ctrl_c_stops_all_of_it_and_the_same_command_goes_on_with_the_same_campa
         assert [one for one in seen if alive(one)] == []
         assert not (home / "private" / "postgres" / "postmaster.pid").exists()
         assert "The same command goes on with it" in said.read_text()
+        logs = home / "private" / "logs"
+        assert (logs / "local.log").read_text().endswith("local has stopped.\n")
+        assert "The coordinator has stopped" in (logs / "coordinator.log").read_text()
         again = optimai(home, "run", "examples/words.yaml")
         assert again.returncode == 0, again.stderr
         assert "words@1" in again.stdout

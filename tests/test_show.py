@@ -1,6 +1,7 @@
 """What commands show of pay and of a campaign: every line with its reason, a zero too; what waits for what."""
 
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -50,6 +51,19 @@ def test_pay_says_of_each_line_what_how_much_and_why_and_of_each_zero_too():
     assert good.rstrip().endswith("0.000")
     assert "docs/pages answer, 0 of 6 pages at 0.010" in zero
     assert "3 of 6 pages refuted, among them x" in zero
+
+
+def test_where_no_coordinator_runs_the_command_is_named_that_starts_one_there(tmp_path: Path):
+    """`optimai run` has a node of its own beside its network; `optimai up` has none."""
+    assert f"`optimai up --home {tmp_path}` goes on" in show._asleep(tmp_path, tmp_path)
+    (tmp_path / "nodes" / "local").mkdir(parents=True)
+    assert "`optimai run FILE` goes on" in show._asleep(tmp_path, None)
+
+
+def test_a_node_that_does_not_run_is_started_from_its_own_folder():
+    assert "`optimai join --home /elsewhere` starts it" in printed(
+        show._status("ann", None, " --home /elsewhere")
+    )
 
 
 def test_many_lines_are_summed_by_their_reason_and_lines_shows_each():

@@ -36,6 +36,11 @@ def own() -> Path:
     return settings.home() / HOME
 
 
+def named(home: Path | None) -> str:
+    """What a printed command needs beside its words to mean this folder; nothing for the usual one."""
+    return f" --home {shlex.quote(str(home))}" if home else ""
+
+
 def program() -> str:
     """What to call this program by, from any folder."""
     here = Path(sys.executable).with_name("optimai")
@@ -48,7 +53,7 @@ def commands(folder: Path, url: str, private: bool) -> Commands:
     if not private:
         return Commands(where=f" --url {shlex.quote(url)}")
     usual = folder.resolve() == (settings.usual() / HOME).resolve()
-    return Commands(shlex.quote(program()), "" if usual else f" --home {shlex.quote(str(folder.resolve()))}")
+    return Commands(shlex.quote(program()), named(None if usual else folder.resolve()))
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from optimai.cli import settings
+from optimai.cli import connect, settings
 
 Folder = Annotated[Path | None, Parameter(help="The node's folder (default: OPTIMAI_HOME/node).")]
 Allow = Annotated[
@@ -46,7 +46,7 @@ def join(
             config = joining.change(place, name=name, cores=cores, kinds=only, hosts=hosts)
 
         def ready() -> None:
-            where = f" --home {home}" if home else ""
+            where = connect.named(home)
             print(
                 f"{config.name} works for {config.url}. `optimai node status{where}` shows what it does.",
                 *([f"Tasks may also fetch from {told(config.hosts)}."] if config.hosts else []),
@@ -91,7 +91,8 @@ def pause(*, home: Folder = None) -> None:
 
     place = Home(home or settings.home() / "node")
     place.pause()
-    print(f"{place.config().name} is paused: within two seconds nothing runs. `optimai resume` ends that.")
+    resumes = f"`optimai resume{connect.named(home)}` ends that."
+    print(f"{place.config().name} is paused: within two seconds nothing runs. {resumes}")
 
 
 def resume(*, home: Folder = None) -> None:
@@ -100,5 +101,9 @@ def resume(*, home: Folder = None) -> None:
 
     place = Home(home or settings.home() / "node")
     place.resume()
-    does = "works again" if place.has_agent() else "may work again; `optimai join` starts it"
+    does = (
+        "works again"
+        if place.has_agent()
+        else f"may work again; `optimai join{connect.named(home)}` starts it"
+    )
     print(f"{place.config().name} {does}.")

@@ -49,10 +49,9 @@ def run(
     if not url:
         with connect.alone(folder):
             if not running.locked(folder):
-                where = f" --home {home}" if home else ""
-                _exit(children.run(_here(written, out, folder, port, keep, where, hosts)))
+                _exit(children.run(_here(written, out, folder, port, keep, connect.named(home), hosts)))
     there = connect.network(url) if url else connect.network(home=folder)
-    where = f" --url {url}" if url else f" --home {folder}"
+    where = f" --url {url}" if url else connect.named(folder)
     _exit(children.run(_elsewhere(written, out, there, where, hosts)))
 
 

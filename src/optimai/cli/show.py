@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -43,17 +44,19 @@ def status(name: str = "", /, *, url: Url = "", home: NetworkFolder = None) -> N
             else:
                 out.print(watch.table(await watch.until_done(network, name, out)))
         if asleep:
-            where = f" --home {home}" if home else ""
-            again = (
-                "run FILE" if (folder / "nodes" / LOCAL).exists() else "up"
-            )  # only `run` has a node of its own
-            out.print(
-                f"[dim]No coordinator runs in {folder}, so nothing goes on there: one was started for this answer. "
-                f"`optimai {again}{where}` goes on with what runs.[/dim]",
-                soft_wrap=True,
-            )
+            out.print(f"[dim]{_asleep(folder, home)}[/dim]", soft_wrap=True)
 
     children.run(run())
+
+
+def _asleep(folder: Path, home: Path | None) -> str:
+    again = (
+        "run FILE" if (folder / "nodes" / LOCAL).exists() else "up"
+    )  # only `run` has a node of its own there
+    return (
+        f"No coordinator runs in {folder}, so nothing goes on there: one was started for this answer. "
+        f"`optimai {again}{connect.named(home)}` goes on with what runs."
+    )
 
 
 def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
@@ -194,22 +197,23 @@ def node_status(
 
     name = place.config().name
     if not follow:
-        Console().print(_status(name, place.status()))
+        Console().print(_status(name, place.status(), connect.named(home)))
         return
 
     async def run() -> None:
-        with Live(_status(name, place.status()), console=Console(), refresh_per_second=2) as live:
+        where = connect.named(home)
+        with Live(_status(name, place.status(), where), console=Console(), refresh_per_second=2) as live:
             while True:
                 await asyncio.sleep(0.5)
-                live.update(_status(name, place.status()))
+                live.update(_status(name, place.status(), where))
 
     children.run(run())
 
 
-def _status(name: str, now: Any) -> Table:
+def _status(name: str, now: Any, where: str) -> Table:
     table = Table(box=None, show_header=False)
     if now is None:
-        table.add_row(f"[b]{name}[/]", "is not running; `optimai join` starts it")
+        table.add_row(f"[b]{name}[/]", f"is not running; `optimai join{where}` starts it")
         return table
     table.add_row(f"[b]{now.name}[/]", "paused" if now.paused else "works")
     for task in now.running:

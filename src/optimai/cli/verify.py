@@ -156,8 +156,8 @@ def show(report: Report, number: int, network: str) -> None:
         f"[green b]Epoch {report.epoch} holds.[/] Recomputed: {', '.join(parts)}; the accounts add up to zero."
     )
     claims = [
-        (report.waived, "verdict", "nobody else was there to check it"),
-        (report.refused, "result", "its rows could not be taken"),
+        (report.waived, "verdict", "nobody else was there to check"),
+        (report.refused, "result", "the rows could not be taken"),
     ]
     for count, thing, why in claims:
         if count:
