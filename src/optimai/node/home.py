@@ -79,7 +79,7 @@ class Status(Struct, frozen=True, kw_only=True):
 
 class Home:
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()  # workers live in another folder, and are told these paths
 
     def config(self) -> Config:
         """Raises NotFound before the node has joined, BadValue where the file was edited amiss."""
