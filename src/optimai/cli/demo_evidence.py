@@ -35,7 +35,7 @@ async def epochs(network: Client, key: bytes) -> Verified:
     for number in range(1, last + 1):
         this = await network.epoch(number)
         found = bundle.verify(*this, key, before)
-        ok &= found.ok
+        ok &= found.ok and found.epoch == number
         verdicts += found.verdicts
         if found.verdicts > most:
             most, fullest = found.verdicts, number
