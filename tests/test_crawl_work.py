@@ -9,6 +9,7 @@ import pytest
 
 from optimai.core.clock import Instant
 from optimai.core.ids import BlobId, blob_id
+from optimai.kinds.crawl import spec
 from optimai.kinds.crawl.outcome import Outcome
 from optimai.kinds.crawl.spec import Compare, Compared, Fetch, Fetched
 from optimai.kinds.crawl.work import work
@@ -124,6 +125,18 @@ async def test_a_page_that_reads_the_same_is_the_same():
     assert (
         await found(html(f"{TEXT} 1 visit"), html(f"<div>{TEXT}</div> 2 visits <script>3</script>")) == "same"
     )
+
+
+async def test_an_auditor_signs_what_it_got_itself_not_only_what_it_thinks_of_it():
+    """When, what status, which bytes: two auditors of one page can be held against each other later."""
+    outcome, kit = await fetched(html(OTHER))
+    mine = MemoryKit(web={URL: html(TEXT)}, blobs=kit.blobs)
+    compared = await work(Compare(pages=(outcome,), delay_ms=0, within=()), mine)
+    assert isinstance(compared, Compared)
+    [one] = compared.found
+    body = html(TEXT).body
+    assert one.says == "differs"
+    assert one.seen == spec.Seen(AT, 200, blob_id(body), len(body))
 
 
 async def test_an_invented_page_differs_or_is_not_there():

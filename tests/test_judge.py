@@ -15,6 +15,8 @@ from optimai.core.version import Version
 from optimai.kinds.contract import Shard
 from optimai.kinds.ruling import Record
 from optimai.network import shards
+from optimai.network.queries import campaigns as queries
+from optimai.network.queries import nodes
 from optimai.network.store import standings
 from optimai.network.store.sql import Database
 from optimai.wire import envelope
@@ -207,6 +209,21 @@ async def test_who_lies_is_suspended_and_his_early_verdicts_are_overturned_befor
     assert await values(road, second) == [7] * 4
     assert await values(road, first) == [666] * 4
     assert await road.in_order()
+
+
+async def test_the_pages_say_of_a_suspension_what_its_event_said_whatever_is_judged_again_later(road: Road):
+    dan, ann, bob = await liar_and_two(road, tasks=4)
+    await find_out(road, dan, ann, bob)
+    await road.quiet()
+    [told] = await road.rows("select why from event where title like 'Suspended%'")
+    async with road.database.begin() as (tx, now):
+        [worker] = [one for one in (await queries.named(tx, now, "trials")).workers if one.node == dan.id]
+        [trust] = (await nodes.named(tx, now, dan.id)).node.trust
+    [suspension] = worker.suspended
+    assert told["why"].startswith(f"{suspension.faults} of {suspension.checked} checked units were wrong.")
+    assert suspension.since == trust.suspended.since
+    assert (trust.suspended.checked, trust.suspended.faults) == (suspension.checked, suspension.faults)
+    assert trust.checked != suspension.checked, "his earlier tasks were judged again"
 
 
 async def values(road: Road, version: Version) -> list[int]:

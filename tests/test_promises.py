@@ -341,6 +341,21 @@ def test_verify_recomputes_the_newest_epoch(ran: Ran, tmp_path: Path):
     assert f"Epoch {holds[1]} does not hold." in changed.stdout
 
 
+@pytest.mark.slow
+def test_a_token_goes_into_a_new_file_that_only_its_owner_can_read(ran: Ran, tmp_path: Path):
+    file = tmp_path / "token"
+    file.write_text("mine\n")
+    refused = optimai(ran.home, "token", "somebody", "--into", str(file))
+    assert (refused.returncode, file.read_text()) == (2, "mine\n")
+    assert refused.stderr.startswith("bad_value: ")
+    file.unlink()
+    made = optimai(ran.home, "token", "somebody", "--into", str(file))
+    assert made.returncode == 0, made.stderr
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text().startswith("opi_")
+    assert file.read_text().strip() not in made.stdout + made.stderr
+
+
 SEVEN = """
 campaign: seven
 budget: 1 OPI

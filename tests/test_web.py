@@ -2,15 +2,21 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from optimai.cli import connect
 from optimai.network.api import app
+from optimai.network.identity import Commands
 from optimai.network.queries import Database, datasets, look
 from optimai.web import live, views
 from optimai.web.pages import routes
@@ -252,3 +258,38 @@ async def test_many_who_watch_cost_one_look_at_a_time(database: Database, monkey
         watcher.cancel()
     await asyncio.gather(*watchers, return_exceptions=True)
     assert 2 <= looks <= 5
+
+
+async def test_commands_are_shown_as_they_work_where_they_are_pasted(database: Database):
+    await town.live(await town.settle(database), 5)
+    database.network = replace(
+        database.network, commands=Commands("'/a b/optimai'", " --home '/tmp/the demo/network'")
+    )
+    async with look(database) as (tx, _):
+        row = (await datasets.version(tx, "plants", 1)).first[0]["_row"]
+    async with serving(database) as base:
+        shown = {path: unescape((await get(base + path))[1]) for path in ("/datasets/plants@1", "/ledger")}
+        traced = unescape((await get(f"{base}/trace/plants/1/{row}"))[1])
+    home = " --home '/tmp/the demo/network'"
+    assert f"'/a b/optimai' get plants@1 --to parquet{home}\n" in shown["/datasets/plants@1"]
+    assert f"'/a b/optimai' trace plants@1 {row[:12]}{home}<" in shown["/datasets/plants@1"]
+    assert f"'/a b/optimai' verify EPOCH{home}<" in shown["/ledger"]
+    assert not re.search(r"<code>optimai (get|trace|verify)", traced + "".join(shown.values()))
+
+
+def test_a_command_names_the_folder_unless_it_is_the_usual_one_and_to_strangers_the_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    usual = tmp_path / ".optimai" / "private"
+    assert connect.commands(usual, "http://h:1", private=True).where == ""
+    other = tmp_path / "the demo" / "network"
+    assert connect.commands(other, "http://h:1", private=True).where == f" --home '{other}'"
+    assert (
+        connect.commands(other, "http://h:1", private=False)("verify 7")
+        == "optimai verify 7 --url http://h:1"
+    )
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert connect.commands(usual, "", private=True).program == "optimai"
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert connect.commands(usual, "", private=True).program == str(Path(sys.executable).with_name("optimai"))

@@ -4,6 +4,9 @@ Your own need not be running: it is started for the command and stopped after it
 """
 
 import asyncio
+import shlex
+import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,6 +19,7 @@ from optimai.cli.children import Child, Children
 from optimai.cli.running import Running
 from optimai.client.network import Client
 from optimai.core.errors import NotFound
+from optimai.network.identity import Commands
 from optimai.node import lock
 
 HOME = "private"  # the folder of `optimai run`'s network, in OPTIMAI_HOME
@@ -27,6 +31,21 @@ PATIENCE = 30  # seconds until a coordinator that is being started must answer
 
 def own() -> Path:
     return settings.home() / HOME
+
+
+def program() -> str:
+    """What to call this program by, from any folder."""
+    here = Path(sys.executable).with_name("optimai")
+    named = shutil.which("optimai")
+    return "optimai" if named and Path(named) == here else str(here)
+
+
+def commands(folder: Path, url: str, private: bool) -> Commands:
+    """How commands speak with the network of this folder: on this machine; with a public one from anywhere."""
+    if not private:
+        return Commands(where=f" --url {shlex.quote(url)}")
+    usual = folder.resolve() == (settings.usual() / HOME).resolve()
+    return Commands(shlex.quote(program()), "" if usual else f" --home {shlex.quote(str(folder.resolve()))}")
 
 
 @asynccontextmanager

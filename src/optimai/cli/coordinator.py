@@ -8,9 +8,10 @@ import sys
 from contextlib import AsyncExitStack
 
 import uvicorn
+from msgspec.structs import replace
 
 from optimai.blobs.disk import DiskBlobs
-from optimai.cli import running
+from optimai.cli import connect, running
 from optimai.core.errors import BadValue, InUse
 from optimai.kinds import catalog
 from optimai.network import stages
@@ -47,7 +48,10 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
     async with AsyncExitStack() as stack:
         stack.enter_context(running.only(home.folder))
         listening = stack.enter_context(listen(host, port))
+        named = f"[{host}]" if ":" in host else host
+        url = url or f"http://{named}:{listening.getsockname()[1]}"
         identity = home.identity(numbers)
+        identity = replace(identity, commands=connect.commands(home.folder, url, identity.private))
         if not dsn:
             stack.callback(postgres.stop, home.postgres)
             dsn = await asyncio.to_thread(postgres.start, home.postgres)
@@ -69,8 +73,6 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
                 timeout_graceful_shutdown=3,
             )
         )
-        named = f"[{host}]" if ":" in host else host
-        url = url or f"http://{named}:{listening.getsockname()[1]}"
         work = [asyncio.create_task(batcher.run()), asyncio.create_task(driver.forever())]
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:

@@ -1,8 +1,6 @@
 """The demo's summary: fit for a screenshot, and every figure from the report."""
 
 import os
-import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
+from optimai.cli import connect
 from optimai.cli.demo_report import NodeLine, Report
 from optimai.core.money import Nano, opi
 
@@ -76,9 +75,8 @@ def _balance(nopi: int) -> str:
 
 def _program() -> str:
     """What to call this program by, in the shell that it was called from."""
-    here = Path(sys.executable).with_name("optimai")
-    named = shutil.which("optimai")
-    return "optimai" if named and Path(named) == here else os.path.relpath(here)
+    program = connect.program()
+    return os.path.relpath(program) if os.path.isabs(program) else program
 
 
 def _a_row(report: Report) -> str:

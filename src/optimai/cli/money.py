@@ -11,6 +11,7 @@ from optimai.cli.connect import Folder as NetworkFolder
 from optimai.cli.connect import Url
 from optimai.cli.join import Folder
 from optimai.client.network import Client
+from optimai.core.errors import BadValue
 from optimai.core.money import opi, parse_opi
 
 
@@ -72,6 +73,13 @@ def token(
         async with connect.network(url, home=home) as network:
             return await network.token(owner, name, scope or ["campaign", "read"])
 
-    into.touch(mode=0o600)
-    into.write_text(children.run(run()) + "\n")
+    try:
+        into.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        raise BadValue("a new file, which only you can read", str(into), f"--into {into}.2") from None
+    try:
+        into.write_text(children.run(run()) + "\n")
+    except BaseException:
+        into.unlink()
+        raise
     Console().print(f"A token of {owner} is in {into}. Use it by OPTIMAI_TOKEN, with --url.")

@@ -6,7 +6,12 @@ from pathlib import Path
 
 def home() -> Path:
     """OPTIMAI_HOME, or ~/.optimai: keys, tokens, databases."""
-    return Path(os.environ.get("OPTIMAI_HOME") or Path.home() / ".optimai")
+    return Path(os.environ.get("OPTIMAI_HOME") or usual())
+
+
+def usual() -> Path:
+    """Where that is for whoever sets nothing."""
+    return Path.home() / ".optimai"
 
 
 def token() -> str:

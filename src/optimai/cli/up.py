@@ -19,7 +19,9 @@ def up(
     url: Annotated[str, Parameter(help="How others reach it, where that is not HOST:PORT.")] = "",
     database: Annotated[str, Parameter(help="A PostgreSQL DSN (default: embedded, in the folder).")] = "",
     name: str = "optimai",
-    public: Annotated[bool, Parameter(help="Others may join whom you do not know.", negative="")] = False,
+    public: Annotated[
+        bool, Parameter(help="Owners may not know each other: no audit is ever waived.", negative="")
+    ] = False,
     epoch: Annotated[str, Parameter(help="How often pay is closed and shown, for a new network.")] = "1h",
     silence: Annotated[str, Parameter(help="After so long without a word a machine counts as gone.")] = "2m",
     seal: Annotated[str, Parameter(help="How long a finished row waits for others at most.")] = "30s",

@@ -15,6 +15,16 @@ from optimai.core.errors import NoToken
 from optimai.core.ids import AssignmentId, NetworkId, fingerprint
 
 
+class Commands(Struct, frozen=True):
+    """How a command is written that speaks with this network; pages show them ready to be pasted."""
+
+    program: str = "optimai"
+    where: str = ""  # ` --home FOLDER` or ` --url URL`, where it needs one
+
+    def __call__(self, command: str) -> str:
+        return f"{self.program} {command}{self.where}"
+
+
 class Identity(Struct, frozen=True, kw_only=True, dict=True):
     key: SigningKey
     name: str
@@ -24,6 +34,7 @@ class Identity(Struct, frozen=True, kw_only=True, dict=True):
     seal_after: timedelta = timedelta(seconds=30)  # or when its first row is so old
     silence: timedelta = timedelta(minutes=2)  # after so long without a word a machine's tasks go to others
     patience: timedelta = timedelta(minutes=1)  # how long a private network waits for another owner to audit
+    commands: Commands = Commands()
 
     @cached_property
     def id(self) -> NetworkId:

@@ -54,7 +54,7 @@ async def run(database: Database, stage: Stage) -> int:
     try:
         async with database.begin(snapshot=stage.snapshot) as (tx, now):
             lock = LOCKS + STAGES.index(stage)
-            if stage.alone and not await tx.fetchval("select pg_try_advisory_xact_lock($1)", lock):
+            if stage.alone and not await tx.alone(lock):
                 return 0
             return await stage.run(tx, now, stage.limit)
     except Conflict:

@@ -19,11 +19,12 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         found = catalog.stalled(step.kind, step.code)
         if found is None:  # whoever runs beside us has other code
             continue
+        end = tx.network.commands(f"cancel {step.name}")
         title = f"{step.path} waits: the kind {step.kind} {found.how}"
         why = (
             f"{found.why.rstrip('.')}. Nothing of it is offered, judged or published by other rules than those "
-            f"it began with. Start the coordinator with that code again, and it goes on; or end it by "
-            f"`optimai cancel {step.name}` and submit it again: what is not judged by now is then not paid."
+            f"it began with. Start the coordinator with that code again, and it goes on; or end it by `{end}` "
+            f"and submit it again: what is not judged by now is then not paid."
         )
         told += await events.tell_once(tx, "bad", title, why, step.campaign, now)
     return told + await stalling.park_over(tx, [step.id for step in steps], now)

@@ -24,8 +24,8 @@ from optimai.core.ids import NodeId, OwnerId, fingerprint
 from optimai.kinds import catalog
 from optimai.network import door, exchange, stages
 from optimai.network.stages import Stage
-from optimai.network.store import due
-from optimai.network.store.nodes import ALIVE, Known
+from optimai.network.store import challenges, due
+from optimai.network.store.nodes import ALIVE, Known, seen
 from optimai.network.store.sql import Database, Tx
 from optimai.sim.doing import Doing
 from optimai.wire import envelope
@@ -151,7 +151,7 @@ class World:
         self._beaten = self.now
         alive = [node.id for node in self.nodes if node.up and node.reachable]
         async with self.database.begin() as (tx, now):
-            await tx.execute("update node set seen = $1 where id = any($2::text[])", now, alive)
+            await seen(tx, alive, now)
 
     async def quiet(self, woken: list[str]) -> None:
         """Run these stages, and those that they wake, until none finds anything to do."""
@@ -176,10 +176,7 @@ class World:
 
     async def _challenged(self) -> list[Node]:
         async with self.database.begin() as (tx, now):
-            rows = await tx.fetch(
-                "select distinct node from challenge where answer is null and due > $1", now
-            )
-        asked = {row["node"] for row in rows}
+            asked = await challenges.unanswered(tx, now)
         return [node for node in self.nodes if node.id in asked]
 
     def _call(self, nodes: list[Node]) -> None:

@@ -17,7 +17,7 @@ from optimai.network.queries.checks import Check
 from optimai.network.queries.datasets import Shown
 from optimai.network.queries.steps import Step
 from optimai.network.queries.trace import Hop, Made, Trace
-from optimai.network.queries.workers import Worker
+from optimai.network.queries.workers import Suspension, Worker
 
 LONG = 80  # characters, from where on a value has lines of its own
 SEEN = 400  # and so many of them are shown
@@ -222,14 +222,17 @@ def done_about(check: Check) -> str:
     return " ".join(said)
 
 
+def cause(suspension: Suspension) -> str:
+    """After the word that somebody is suspended: the numbers of the event that told it."""
+    return (
+        f": {suspension.faults:,} of {suspension.checked:,} checked were wrong" if suspension.faults else ""
+    )
+
+
 def doing(worker: Worker) -> Markup:
     """The second line under a worker's name."""
     if worker.suspended:
-        said = "; ".join(
-            f"suspended for {one.kind}"
-            + (f": {one.faults} of {one.checked} checked were wrong" if one.faults else "")
-            for one in worker.suspended
-        )
+        said = "; ".join(f"suspended for {one.kind}{cause(one)}" for one in worker.suspended)
         return Markup('<span class="soft bad">{}</span>').format(said)
     said = ", ".join(f"{count(tasks, 'task')} of {step} in hand" for step, tasks in worker.in_hand)
     if not said:

@@ -3,8 +3,8 @@
 DSSE, https://github.com/secure-systems-lab/dsse/blob/master/protocol.md: the signature
 is over PAE(type, payload) = "DSSEv1" SP len(type) SP type SP len(payload) SP payload,
 so neither another type nor another framing of the same bytes can be passed off. Keys
-are Ed25519 (RFC 8032) and name themselves by fingerprint. An envelope is stored as it
-came; whoever has it can check it without us.
+are Ed25519 (RFC 8032) and name themselves by fingerprint. Payload and signatures
+are stored as they came; whoever has them can check them without us.
 """
 
 from collections.abc import Callable

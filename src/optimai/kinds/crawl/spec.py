@@ -56,6 +56,15 @@ class Fetched(Struct, frozen=True, tag="fetched", forbid_unknown_fields=True):
     outcomes: Annotated[tuple[Outcome, ...], Meta(max_length=MOST_PAGES)]  # of each URL, in the task's order
 
 
+class Seen(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an auditor got itself: evidence that it has looked."""
+
+    at: Second
+    status: Annotated[int, Meta(ge=0, le=599)]
+    digest: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]  # BLAKE3 of the bytes, which stay with it
+    length: Annotated[int, Meta(ge=0)]
+
+
 class Found(Struct, frozen=True, forbid_unknown_fields=True):
     """What an auditor found at a URL.
 
@@ -66,6 +75,7 @@ class Found(Struct, frozen=True, forbid_unknown_fields=True):
 
     url: Url
     says: Literal["same", "differs", "gone", "changed", "unreachable"]
+    seen: Seen | None = None  # at the last look; nothing where there was none
 
 
 class Compared(Struct, frozen=True, tag="compared", forbid_unknown_fields=True):

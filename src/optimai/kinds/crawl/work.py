@@ -7,8 +7,9 @@ a server's `Retry-After`. Here a server that is busy is asked once more, no ofte
 from contextlib import suppress
 
 from optimai.core.errors import NotFound, WrongBytes
+from optimai.core.ids import blob_id
 from optimai.kinds.crawl.outcome import SKEW, Outcome, busy, checkable, second
-from optimai.kinds.crawl.spec import Compare, Compared, Fetch, Fetched, Found, Result, Task
+from optimai.kinds.crawl.spec import Compare, Compared, Fetch, Fetched, Found, Result, Seen, Task
 from optimai.kinds.crawl.visit import Visit, describe, refused, same
 from optimai.kinds.kit import Kit, Page, Refused
 
@@ -63,17 +64,21 @@ async def _compare(first: Outcome, task: Compare, kit: Kit) -> Found:
     if not checkable(once.outcome):
         return Found(first.url, "unreachable")
     if same(first, body, once, task.within):
-        return Found(first.url, "same")
+        return Found(first.url, "same", _seen(once))
 
     twice = await _visit(first.url, task, kit)
     if not checkable(twice.outcome):
         return Found(first.url, "unreachable")
     if same(first, body, twice, task.within):
-        return Found(first.url, "same")
+        return Found(first.url, "same", _seen(twice))
     if not same(once.outcome, once.body, twice, task.within) or _modified_since(first, once, twice):
-        return Found(first.url, "changed")
+        return Found(first.url, "changed", _seen(twice))
     gone = first.body is not None and once.outcome.status in {404, 410}
-    return Found(first.url, "gone" if gone else "differs")
+    return Found(first.url, "gone" if gone else "differs", _seen(twice))
+
+
+def _seen(visit: Visit) -> Seen:
+    return Seen(visit.outcome.at, visit.outcome.status, blob_id(visit.body), len(visit.body))
 
 
 async def _bytes_of(first: Outcome, kit: Kit) -> bytes | None:

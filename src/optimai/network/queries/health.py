@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from optimai.core.clock import Instant
 from optimai.core.ids import NetworkId
+from optimai.network.identity import Commands
 from optimai.network.store import reading
 from optimai.network.store.sql import Tx
 
@@ -16,6 +17,7 @@ class Health(Struct, frozen=True, kw_only=True):
     epoch: int | None  # None: the network has just been made
     closes: Instant | None
     now: Instant
+    command: Commands  # `health.command("verify 7")`: as it works on the coordinator's machine
 
 
 async def health(tx: Tx, now: Instant) -> Health:
@@ -28,4 +30,5 @@ async def health(tx: Tx, now: Instant) -> Health:
         epoch=row["epoch"],
         closes=row["closes"],
         now=now,
+        command=tx.network.commands,
     )

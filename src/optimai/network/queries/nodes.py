@@ -10,7 +10,7 @@ from optimai.core.money import Nano
 from optimai.core.standing import Standing, on_probation
 from optimai.network.queries import earnings
 from optimai.network.queries.earnings import Line
-from optimai.network.queries.workers import alone, done_twice, quality
+from optimai.network.queries.workers import Suspension, alone, done_twice, quality, suspension
 from optimai.network.store import reading, watching
 from optimai.network.store.sql import Record, Tx
 
@@ -27,7 +27,7 @@ class Trust(Struct, frozen=True, kw_only=True):
     done_twice: bool  # it is checked by doing it again: on probation all of it, later a share
     probation: bool
     alone: bool  # but nobody else is there to do it
-    suspended: Instant | None  # no more offers, since
+    suspended: Suspension | None  # no more offers
 
 
 class Node(Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ async def _nodes(tx: Tx, now: Instant, rows: list[Record]) -> tuple[Node, ...]:
                 done_twice=done_twice(one["kind"]),
                 probation=on_probation(Standing(one["checked"], one["faults"])),
                 alone=(one["owner"], one["kind"]) in by_itself,
-                suspended=one["suspended"],
+                suspended=suspension(one),
             )
         )
     return tuple(

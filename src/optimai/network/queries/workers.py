@@ -21,6 +21,8 @@ from optimai.network.store.sql import Record, Tx
 
 
 class Suspension(Struct, frozen=True):
+    """Since when, and for what: as it was counted then. What is judged again since changes its standing, not this."""
+
     kind: str
     since: Instant
     checked: int
@@ -91,11 +93,7 @@ def _worker(
     by_itself: Set[tuple[OwnerId, str]],
 ) -> Worker:
     here = {kind: standings[kind] for kind in row["kinds"] if kind in standings}
-    suspended = tuple(
-        Suspension(kind, one["suspended"], one["checked"], one["faults"])
-        for kind, one in here.items()
-        if one["suspended"]
-    )
+    suspended = tuple(found for one in here.values() if (found := suspension(one)))
     barred = {one.kind for one in suspended}
     probation = [
         kind
@@ -122,6 +120,12 @@ def _worker(
         pending=row["pending"],
         zero_why=_zero_why(row, suspended),
     )
+
+
+def suspension(standing: Record) -> Suspension | None:
+    if standing["suspended"] is None:
+        return None
+    return Suspension(*(standing[name] for name in ("kind", "suspended", "then_checked", "then_faults")))
 
 
 def _zero_why(row: Record, suspended: Sequence[Suspension]) -> str:

@@ -32,6 +32,12 @@ async def waiting(tx: Tx, nodes: Sequence[NodeId], now: Instant) -> dict[NodeId,
     return asked
 
 
+async def unanswered(tx: Tx, now: Instant) -> set[NodeId]:
+    """Who has one to answer."""
+    rows = await tx.fetch("select distinct node from challenge where answer is null and due > $1", now)
+    return {row["node"] for row in rows}
+
+
 async def answered(
     tx: Tx, answers: Sequence[tuple[NodeId, EnvelopeId, Sequence[Met]]], now: Instant
 ) -> set[NodeId]:

@@ -66,6 +66,11 @@ async def advance(tx: Tx, fences: Sequence[Fence], now: Instant) -> dict[NodeId,
     return {row["id"]: Fresh(frozenset(row["barred"]), row["challenged"]) for row in rows}
 
 
+async def seen(tx: Tx, nodes: Sequence[NodeId], now: Instant) -> None:
+    """They exchange, and have nothing to say: the simulator's nodes, all of them at once."""
+    await tx.execute("update node set seen = $1 where id = any($2::text[])", now, nodes)
+
+
 async def last(tx: Tx, nodes: Sequence[NodeId]) -> dict[NodeId, tuple[int, str | None]]:
     """Serial and envelope of each node's last exchange."""
     rows = await tx.fetch("select id, serial, envelope from node where id = any($1::text[])", nodes)

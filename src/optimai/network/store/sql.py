@@ -63,6 +63,10 @@ class Tx:
     async def executemany(self, sql: str, args: Sequence[Sequence[Any]]) -> None:
         await self.connection.executemany(sql, args)
 
+    async def alone(self, lock: int) -> bool:
+        """Whether this transaction has an advisory lock, until it ends; False where another one has it."""
+        return bool(await self.fetchval("select pg_try_advisory_xact_lock($1)", lock))
+
     @asynccontextmanager
     async def part(self) -> AsyncIterator[None]:
         """What is written inside is written whole or, where it raises, not at all; the rest goes on."""

@@ -39,7 +39,15 @@ async def suspend(tx: Tx, owner: OwnerId, kind: str, now: Instant) -> int:
 
     Where nobody is paid, work is free when the time to appeal is over, all the same.
     """
-    await tx.execute("update standing set suspended = $3 where owner = $1 and kind = $2", owner, kind, now)
+    await tx.execute(
+        """
+        update standing set suspended = $3, then_checked = checked, then_faults = faults
+         where owner = $1 and kind = $2
+        """,
+        owner,
+        kind,
+        now,
+    )
     rows = await tx.fetch(
         """
         update task set state = 'open', again = true

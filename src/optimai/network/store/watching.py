@@ -255,7 +255,8 @@ async def last_version(tx: Tx, campaign: CampaignId) -> Record | None:
 async def standings(tx: Tx, owners: Sequence[str]) -> list[Record]:
     return await tx.fetch(
         """
-        select owner, kind, checked, faults, suspended from standing where owner = any($1::text[])
+        select owner, kind, checked, faults, suspended, then_checked, then_faults from standing
+         where owner = any($1::text[])
          order by owner, kind
         """,
         owners,

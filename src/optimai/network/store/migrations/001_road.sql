@@ -27,7 +27,8 @@ create table node (
 ) with (fillfactor = 50);
 create index node_owner on node (owner);
 
-create table envelope (                            -- as it came, for ever; only those that carry evidence
+create table envelope (                            -- signed bytes and signatures as they came, for ever; only
+                                                   -- those that carry evidence
     id     text primary key,
     node   text not null,
     serial bigint not null,
@@ -197,6 +198,8 @@ create table standing (
     checked   integer not null,
     faults    integer not null,
     suspended timestamptz,
+    then_checked integer not null default 0,       -- when it was suspended: judged again without trust, it counts on
+    then_faults  integer not null default 0,
     primary key (owner, kind)
 );
 create index standing_suspended on standing (owner) where suspended is not null;
