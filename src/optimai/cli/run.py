@@ -62,12 +62,8 @@ async def _here(written: Written, out: Console, folder: Path, port: int, keep: b
         async with private.client() as network:
             await private.submit(network)
             out.print(f"[b]{name}[/b]: watch it at {private.url}/campaigns/{name}", soft_wrap=True)
-            if hosts := list(private.hosts):
-                names = " to ".join(dict.fromkeys((hosts[0], hosts[-1])))
-                leads = "leads" if len(hosts) == 1 else "lead"
-                out.print(
-                    f"[dim]Its site is served here: {names} {leads} to {private.hosts[hosts[0]]}.[/dim]"
-                )
+            if where_is_it := private.where():
+                out.print(f"[dim]{where_is_it}[/dim]", soft_wrap=True)
             done = await watch.until_done(
                 network,
                 name,

@@ -3,7 +3,7 @@
     node.json     where it belongs and what its operator allows; edit it, then start the node again
     owner.key     the owner's secret key,
     node.key      and the node's own
-    outbox.db     work taken on and results that nobody has acknowledged yet
+    outbox.db     work taken on, results that nobody has acknowledged yet, and which ones were
     cache/        blobs by their hash; may be deleted at any time
     scratch/      a folder for each task in hand
     paused        stands here while the node is paused
