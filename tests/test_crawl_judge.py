@@ -120,8 +120,22 @@ def test_a_dispute_asks_one_more_auditor():
     assert more == More(1, "the owners do not agree on 1 of 2 pages", Role.AUDIT)
 
 
-def test_a_page_that_two_auditors_refute_is_dropped_and_is_the_first_ones_fault():
-    verdict = judged(first(page(0), page(1)), audited(2, "same", "differs"), audited(3, "same", "gone"))
+def test_two_who_agree_do_not_outvote_one_while_somebody_else_can_be_asked():
+    """They may be liars, and he the only one who has looked."""
+    said = first(page(0)), audited(2, "differs"), audited(3, "same")
+    assert agree(case(*said)) == More(1, "the owners do not agree on 1 of 1 pages", Role.AUDIT)
+    assert agree(case(*said, audited(4, "gone"))) == More(
+        1, "the owners do not agree on 1 of 1 pages", Role.AUDIT
+    )
+    verdict = judged(*said, audited(4, "gone"), audited(5, "differs"))
+    assert verdict.believed is None
+    assert verdict.findings[FIRST].faults == verdict.findings[AssignmentId(3)].faults == 1
+
+
+def test_a_page_that_two_auditors_refute_is_dropped_and_is_the_first_ones_fault_where_there_is_no_third():
+    verdict = judged(
+        first(page(0), page(1)), audited(2, "same", "differs"), audited(3, "same", "gone"), last=True
+    )
     assert verdict.believed == Fetched((page(0),))
     assert verdict.findings[FIRST] == Finding(
         1, checked=2, faults=1, why=f"1 of 2 pages refuted, among them {url(1)}."
@@ -130,7 +144,7 @@ def test_a_page_that_two_auditors_refute_is_dropped_and_is_the_first_ones_fault(
 
 
 def test_an_auditor_who_stands_alone_has_the_fault():
-    verdict = judged(first(page(0)), audited(2, "differs"), audited(3, "same"))
+    verdict = judged(first(page(0)), audited(2, "differs"), audited(3, "same"), audited(4, "same"))
     assert verdict.findings[FIRST] == Finding(1, checked=1)
     assert verdict.findings[AssignmentId(2)] == Finding(
         0, checked=1, faults=1, why="1 of 1 pages judged against all others."
@@ -172,7 +186,7 @@ def test_after_so_many_audits_it_is_decided_with_what_there_is():
 def test_refusals_are_not_paid_but_whoever_claims_robots_falsely_has_a_fault():
     no = refused(0, "robots")
     assert judged(first(no)).findings[FIRST].units == 0
-    verdict = judged(first(no), audited(2, "differs"), audited(3, "differs"))
+    verdict = judged(first(no), *(audited(2 + at, "differs") for at in range(3)))
     assert verdict.believed is None
     assert verdict.findings[FIRST].faults == 1
 

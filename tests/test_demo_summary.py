@@ -1,44 +1,53 @@
 """The demo's summary: plain words, amounts in OPI, commands that can be pasted."""
 
 import json
+import re
 import shlex
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from optimai.cli import demo_checks, demo_summary
-from optimai.cli.demo_checks import Dataset, Fault, Ledger, NodeLine, Report, StepLine, Verified
+from optimai.cli.children import Children
+from optimai.cli.demo_report import Dataset, Fault, Ledger, NodeLine, Report, StepLine, Verified
+from optimai.cli.private import Private
+from optimai.client.campaign_file import read
 
 ROW = "0034551a4e9dce1f69e9b468e1b63fa5"
 
 
-def small(folder: Path, *wrong: str) -> Report:
+FERN = NodeLine("fern", "fabricator", True, 18, 0, "audits", 0, 0, "")
+
+
+def small(folder: Path, *wrong: str, nodes: tuple[NodeLine, ...] = (FERN,)) -> Report:
     """Of a small run."""
     return Report(
         ok=not wrong,
         seconds=100,
         steps=(StepLine("topic", 3, 1), StepLine("kept", 1, 0, answers=39)),
-        nodes=(NodeLine("fern", "fabricator", 18, 0, "audits", 0, ""),),
+        nodes=nodes,
         faults=(Fault("maple was killed", survived=True),),
-        ledger=Ledger(0, 0, 0),
+        ledger=Ledger(0, 0, 0, 51),
         dataset=Dataset("docs@1", str(folder), 1),
-        verify=Verified(9, ok=True, tampered_detected=True, fullest=4),
+        verify=Verified(9, ok=True, tampered_detected=True, fullest=4, verdicts=7),
         wrong=wrong,
     )
 
 
-def told(into: Path, *wrong: str) -> str:
+def told(into: Path, *wrong: str, **more: Any) -> str:
     """What the summary of it says."""
     folder = into / "docs@1"
     folder.mkdir()
     pq.write_table(pa.table({"_row": [ROW]}), folder / "0000.parquet")
     out = StringIO()
-    demo_summary.show(Console(file=out, width=200, highlight=False), small(folder, *wrong), into)
+    demo_summary.show(Console(file=out, width=200, highlight=False), small(folder, *wrong, **more), into)
     return out.getvalue()
 
 
@@ -52,7 +61,13 @@ KEYS = {
     "dataset": {"name", "path", "rows"},
     "verify": {"epoch", "ok", "tampered_detected"},
 }
-MORE = {"": {"wrong"}, "nodes": {"why"}, "verify": {"fullest"}}
+MORE = {
+    "": {"wrong"},
+    "nodes": {"simulated", "undue_nopi", "why"},
+    "ledger": {"acknowledged_results"},
+    "verify": {"fullest", "verdicts"},
+}
+PAGE = Path(__file__).parent.parent / "docs" / "demo.md"
 
 
 def test_the_report_has_these_keys_in_json(tmp_path: Path):
@@ -61,6 +76,47 @@ def test_the_report_has_these_keys_in_json(tmp_path: Path):
         there = report[part] if part else report
         for one in there[:1] if isinstance(there, list) else [there]:
             assert one.keys() == keys | MORE.get(part, set()), part
+
+
+def test_the_demos_page_tells_of_each_key_of_the_report_and_of_no_other():
+    """In a table whose first column is a key, or `part.key`."""
+    parts = {"steps": StepLine, "nodes": NodeLine, "faults": Fault, "ledger": Ledger, "dataset": Dataset}
+    parts |= {"verify": Verified}
+    fields = {f"{part}.{key}" for part, of in parts.items() for key in of.__struct_fields__}
+    fields |= set(Report.__struct_fields__) - parts.keys()
+    assert set(re.findall(r"^\| `([a-z_.]+)` \|", PAGE.read_text("utf-8"), re.MULTILINE)) == fields
+
+
+def test_who_is_simulated_is_called_so(tmp_path: Path):
+    person = NodeLine("simulated-person-1", "honest", True, 10, 9, None, 5, 0, "")
+    nodes = (
+        person,
+        replace(person, name="tattler"),
+        replace(FERN, name="oak", habit="slow", caught_by=None),
+        FERN,
+        replace(FERN, name="birch", habit="honest", simulated=False, caught_by=None),
+    )
+    lines = told(tmp_path, nodes=nodes).splitlines()
+    table = [" ".join(line.split()) for line in lines[lines.index("") + 1 :]]
+    assert any(line.startswith("2 people, simulated honest 20 18") for line in table), table
+    assert any(line.startswith("oak, simulated slow 18") for line in table)
+    assert any(line.startswith("fern, simulated fabricator 18") for line in table)
+    assert any(line.startswith("birch honest 18") for line in table)
+
+
+@pytest.mark.parametrize(("undue", "said"), [(0, True), (5, False)])
+def test_what_a_liar_kept_is_explained_only_where_it_is_so(tmp_path: Path, undue: int, said: bool):
+    reed = replace(FERN, name="reed", habit="replayer", earned_nopi=5, undue_nopi=undue)
+    assert ("what it has was free before" in told(tmp_path, nodes=(reed,))) is said
+
+
+def test_which_private_hosts_nodes_may_reach_is_said_in_sight(tmp_path: Path):
+    private = Private(read(Path("examples/docs.yaml")), tmp_path, Children(tmp_path))
+    assert private.where() == ""
+    private.hosts = {f"docs-{number}.localhost:80": "127.0.0.1:4321" for number in (1, 2, 3)}
+    out = StringIO()
+    demo_summary.begin(Console(file=out, width=60), "http://127.0.0.1:1", "docs", private.where())
+    assert "docs-1.localhost:80 to docs-3.localhost:80 lead to 127.0.0.1:4321." in out.getvalue()
 
 
 def test_each_next_command_names_the_demos_network_and_things_that_there_are(tmp_path: Path):

@@ -280,6 +280,16 @@ def test_settings_that_were_edited_amiss_are_named(folder: Path):
         Home(folder).config()
 
 
+def test_a_folder_that_is_named_from_here_is_the_same_for_workers_who_live_elsewhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder.mkdir()
+    monkeypatch.chdir(folder.parent)
+    home = Home(Path(folder.name))
+    monkeypatch.chdir("/")
+    assert (home.folder, home.scratch, home.cache) == (folder, folder / "scratch", folder / "cache")
+
+
 def test_a_folder_has_one_agent_and_tells_whether_it_lives(folder: Path):
     folder.mkdir()
     home = Home(folder)

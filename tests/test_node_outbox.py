@@ -120,6 +120,28 @@ def test_a_refused_result_is_gone_and_counted(outbox: Outbox):
     assert (outbox.counts().refused, outbox.counts().unsent) == (1, 0)
 
 
+def test_which_results_were_taken_is_remembered_but_not_what_was_handed_back_undone(outbox: Outbox):
+    with_offers(outbox, 1, 2, 3)
+    outbox.finish(done(1))
+    outbox.finish(Done(AssignmentId(2), declined="no"))
+    outbox.finish(done(3))
+    outbox.answer(reply(outbox.envelope(sign).serial, taken=[3, 2, 1]))
+    assert outbox.taken() == [3, 1]
+    assert outbox.counts().taken == 2
+
+
+def test_of_very_many_that_were_taken_the_last_ones_are_remembered(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "MOST_TAKEN", 2)
+    for number in range(5):
+        with_offers(outbox, number)
+        outbox.finish(done(number))
+        outbox.answer(reply(outbox.envelope(sign).serial, taken=[number]))
+    assert outbox.taken() == [3, 4]
+    assert outbox.counts().taken == 5
+
+
 def test_an_answer_to_another_envelope_changes_nothing(outbox: Outbox):
     with_offers(outbox, 1)
     outbox.finish(done(1))
@@ -228,6 +250,7 @@ class Model:
         self.answers_under: set[int] = set()
         self.serial = 0
         self.request: bytes | None = None
+        self.taken: list[int] = []
         self.signed: dict[int, bytes] = {}
 
     def finish(self, one: Done) -> None:
@@ -252,6 +275,8 @@ class Model:
         if self.request is None or came.serial != self.serial:
             return
         gone = self.under & {*came.taken, *(one.assignment for one in came.refused)}
+        results = {one.assignment for one in self.ready if not one.declined}
+        self.taken += [one for one in came.taken if one in self.under & results]
         self.ready = [one for one in self.ready if one.assignment not in gone]
         for challenge in self.answers_under:
             del self.answers[challenge]
@@ -349,6 +374,7 @@ class CutOffAnywhere(RuleBasedStateMachine):
     def it_is_as_it_should_be(self) -> None:
         assert {one.assignment for one in self.outbox.in_hand()} == self.model.hand
         assert self.outbox.answered() == set(self.model.answers)
+        assert self.outbox.taken() == self.model.taken
         db = self.outbox._db
         rows = db.execute(
             "select done, under from assignment where place is not null order by place"

@@ -54,6 +54,14 @@ PROMISES = {
         "test_judge",
         "test_who_lies_is_suspended_and_his_early_verdicts_are_overturned_before_they_are_paid",
     ),
+    "docs/demo.md says what each claim of the demo is checked by": (
+        "test_demo_checks",
+        "test_each_claim_that_does_not_hold_makes_the_demo_end_badly_and_is_told",
+    ),
+    "and what out/demo/report.json holds": (
+        "test_demo_summary",
+        "test_the_demos_page_tells_of_each_key_of_the_report_and_of_no_other",
+    ),
     "cancel ends it for good": (
         "test_campaigns",
         "test_a_campaign_that_is_cancelled_pays_what_was_answered_and_returns_the_rest",

@@ -258,6 +258,31 @@ async def test_what_is_handed_in_after_a_newcomers_pay_was_due_does_not_hold_it_
     assert await road.stage("release") == 1
 
 
+async def test_a_newcomer_is_paid_for_an_audit_when_his_step_is_sealed_or_he_has_stood_the_test(road: Road):
+    """To agree costs nothing; who has lied by then gets nothing for it."""
+    await road.begin(step={"tasks": 2, "validate": {"audit": "0%"}})
+    ann, bob = [await road.join(name) for name in ("ann", "bob")]
+    async with road.database.begin() as (tx, _):
+        await tx.execute("insert into standing values ($1, 'trial', 20, 0, null)", ann.owner)
+        await tx.execute("update task set audited = true where id = 1")
+    await road.offered(bob, room=0)
+    [offer] = await road.offered(ann)
+    await road.exchange(ann, done(offer))
+    await road.stage("judge")
+    [audit] = await road.offered(bob)
+    assert audit.role == "audit"
+    await road.exchange(bob, done(audit))
+    await road.stage("judge", "settle")
+    road.later(11 * MINUTE)
+    assert await road.stage("release") == 1
+    assert await road.balance(f"pending:{bob.owner}") == OPI
+    await road.answer(ann)
+    await road.quiet()
+    assert await road.value("select state from step where kind is not null") == "sealed"
+    assert await road.balance(f"available:{bob.owner}") == OPI
+    assert await road.in_order()
+
+
 async def test_who_is_suspended_is_not_paid_for_what_was_pending_though_the_rows_stand(road: Road):
     await road.begin(step={"tasks": 1, "audited": True})
     dan, ann = [await road.join(name) for name in ("dan", "ann")]

@@ -249,5 +249,7 @@ async def test_a_bundle_names_the_code_that_judged_whatever_is_installed_when_it
         data = await tx.blobs.get(closed.bundle)
     head, key = envelope.read(closed.head), bytes(road.database.network.key.verify_key)
     assert "other rules than yours" in bundle.verify(head, data, key).wrong[0]
+    source.write("judge.py", "def (")
+    assert "can't be recomputed with the kinds that are here" in bundle.verify(head, data, key).wrong[0]
     source.back()
     assert bundle.verify(head, data, key).ok

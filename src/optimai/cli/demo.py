@@ -35,7 +35,7 @@ from optimai.node import lock
 from optimai.node.clock import now
 
 if TYPE_CHECKING:
-    from optimai.cli.demo_checks import Report
+    from optimai.cli.demo_report import Report
 
 EXAMPLE = Path("examples/docs.yaml")
 HONEST = ("birch", "cedar", "alder")
@@ -92,13 +92,15 @@ async def _demo(keep: bool, into: Path, port: int) -> "Report":
     written = read(EXAMPLE)
     async with Children(into / "logs") as children:
         private = Private(written, into / "network", children)
-        with out.status("starting a coordinator, a web site, five machines, ten simulated people"):
+        with out.status(
+            "starting a coordinator, a web site, four machines, two simulated ones, ten simulated people"
+        ):
             coordinator = await private.start_coordinator(port)
             await private.start_site()
             nodes = [await private.start_node(name) for name in (*HONEST, KILLED)]
             await private.start_players("players", PLAYERS)
             await private.start_players("people", PEOPLE)
-        out.print(f"Watch it at [b]{private.url}/campaigns/{written.campaign.name}[/b]")
+        demo_summary.begin(out, private.url, written.campaign.name, private.where())
         async with private.client() as network:
             await private.submit(network)
             run = _Run(private, network, coordinator, nodes[-1], out)
@@ -106,7 +108,7 @@ async def _demo(keep: bool, into: Path, port: int) -> "Report":
             await run.until_epoch_closed()
             version, folder = await get(network, written.campaign.name, 0, "parquet", into)
             story = demo_checks.Story(
-                seconds=round((now() - began).total_seconds(), 1),
+                began=began,
                 name=f"{version.name}@{version.number}",
                 folder=folder,
                 killed=KILLED,
@@ -157,7 +159,9 @@ class _Run:
             self.moment.changed = True
             await self._change_site()
             await self.private.start_players("late", LATE)
-            self.out.print("[dim]·[/] the site changed many of its pages; reed, who has the old ones, joined")
+            self.out.print(
+                "[dim]·[/] the site changed many of its pages; reed, simulated, who has the old ones, joined"
+            )
         elif pages >= KILL_AT and not self.moment.killed and self._has_work(facts, KILLED):
             self.moment.killed = True
             await self.victim.kill()
@@ -191,9 +195,9 @@ class _Run:
 
     async def until_epoch_closed(self) -> None:
         """The epoch in which the last payouts were freed."""
-        from optimai.cli import demo_checks
+        from optimai.cli import demo_evidence
 
         with self.out.status("waiting for the epoch to close, so that anybody can recompute it"):
-            head = await demo_checks.newest_epoch(self.network)
-            while await demo_checks.newest_epoch(self.network) <= head:
+            head = await demo_evidence.newest_epoch(self.network)
+            while await demo_evidence.newest_epoch(self.network) <= head:
                 await asyncio.sleep(0.3)

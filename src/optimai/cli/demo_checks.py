@@ -1,24 +1,31 @@
-"""Every claim that the demo makes, looked up: in the database, in the bundles, in the files."""
+"""Every claim that the demo makes, looked up: in the database, in the bundles, in the files, in the nodes' outboxes.
 
-from collections.abc import Mapping, Sequence
+What each is checked by is told in docs/demo.md.
+"""
+
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
-import msgspec
 import pyarrow.parquet as pq
 from msgspec import Struct
 
 from optimai.blobs.disk import DiskBlobs
+from optimai.cli import demo_evidence
+from optimai.cli.demo_report import Dataset, Fault, Ledger, NodeLine, Report, StepLine, Verified
 from optimai.client.network import Client
-from optimai.core.errors import NotFound
+from optimai.core.clock import Instant
+from optimai.core.ids import AssignmentId
 from optimai.core.money import Nano, opi
-from optimai.kinds import bundle, catalog
-from optimai.kinds.lines import Head
+from optimai.kinds import catalog
 from optimai.network.home import Home, Numbers
 from optimai.network.queries import story
 from optimai.network.queries.story import Seen
 from optimai.network.store import postgres
 from optimai.network.store.sql import Database
+from optimai.node.clock import now
 from optimai.node.outbox import Outbox
+
+Told = Mapping[str, Set[AssignmentId]]  # by node: the assignments whose result it was told had been taken
 
 LIARS = ("fabricator", "replayer", "copier")
 SUMS = {  # what it means where one of the ledger's sums is not 0
@@ -33,7 +40,7 @@ SUMS = {  # what it means where one of the ledger's sums is not 0
 class Story(Struct, frozen=True, kw_only=True):
     """What happened, as the demo knows it without asking anybody."""
 
-    seconds: float
+    began: Instant
     name: str  # of the dataset
     folder: Path
     killed: str
@@ -42,108 +49,91 @@ class Story(Struct, frozen=True, kw_only=True):
     key: bytes  # the network's
 
 
-class StepLine(Struct, frozen=True, omit_defaults=True):
-    name: str
-    rows_in: int
-    rows_out: int
-    answers: int = 0  # of standing work, which makes no rows
-
-
-class NodeLine(Struct, frozen=True):
-    name: str
-    habit: str
-    done: int
-    accepted: int
-    caught_by: str | None
-    earned_nopi: int
-    why: str
-
-
-class Fault(Struct, frozen=True):
-    what: str
-    survived: bool
-
-
-class Ledger(Struct, frozen=True):
-    sum_nopi: int
-    double_paid: int
-    lost_results: int
-
-
-class Dataset(Struct, frozen=True):
-    name: str
-    path: str
-    rows: int
-
-
-class Verified(Struct, frozen=True):
-    epoch: int
-    ok: bool
-    tampered_detected: bool
-    fullest: int  # the epoch with the most verdicts
-
-
-class Report(Struct, frozen=True, kw_only=True):
-    ok: bool
-    seconds: float
-    steps: tuple[StepLine, ...]
-    nodes: tuple[NodeLine, ...]
-    faults: tuple[Fault, ...]
-    ledger: Ledger
-    dataset: Dataset
-    verify: Verified
-    wrong: tuple[str, ...]  # claims that did not hold
-
-
-async def newest_epoch(network: Client) -> int:
-    """Of those that are closed; 0 where none is."""
-    try:
-        head, _ = await network.epoch(0)
-    except NotFound:
-        return 0
-    return msgspec.json.decode(head.payload, type=Head).epoch
-
-
-async def check(home: Path, network: Client, told: Story) -> Report:
-    seen = await _from_database(home, told.name)
-    lost = seen.detached + _unknown(home, seen)
-    verified = await _epochs(network, told.key)
-    nodes = tuple(_node(one, told) for one in seen.nodes)
-    rows = sum(pq.ParquetFile(file).metadata.num_rows for file in sorted(told.folder.glob("*.parquet")))
-    caught = {one.habit: one.caught_by for one in nodes if one.caught_by}
+async def check(home: Path, network: Client, this: Story) -> Report:
+    """Outboxes first: whatever a node was told by then is in what is read of the database after that."""
+    told = _told(home)
+    seen = await _from_database(home, this)
+    verified = await demo_evidence.epochs(network, this.key)
+    lost = seen.detached + _unknown(told, seen)
+    nodes = tuple(_line(one, this) for one in seen.nodes)
+    rows = sum(pq.ParquetFile(file).metadata.num_rows for file in sorted(this.folder.glob("*.parquet")))
     faults = (
-        Fault(f"{told.killed} was killed with its tasks in hand", seen.replaced > 0),
-        Fault("the coordinator was killed", lost == 0 and told.back_after > 0),
+        Fault(f"{this.killed} was killed with its tasks in hand", seen.in_hand > 0 and not seen.undone),
+        Fault("the coordinator was killed", lost == 0 and this.back_after > 0),
         Fault("an early verdict was overturned before it was paid", seen.overturned > 0),
     )
-    wrong = [f"the {liar} was not caught" for liar in LIARS if liar not in caught]
-    wrong += [
-        f"the honest {one.name} was suspended" for one in nodes if one.habit not in LIARS and one.caught_by
+    wrong = [
+        *_of_liars(seen, nodes),
+        *(f"not survived: {one.what}" for one in faults if not one.survived),
+        *(unbalanced(what, value) for what, value in seen.sums.items() if value),
+        *_of_results(told, seen, lost),
+        *([f"the files have {rows} rows, the manifest {seen.rows}"] if rows != seen.rows or not rows else []),
+        *_of_evidence(verified, seen),
     ]
-    wrong += [
-        f"{one.name}, a {one.habit}, earned {opi(one.earned_nopi)} OPI with made-up work, and should have earned 0"
-        for one in nodes
-        if _overpaid(one)
-    ]
-    wrong += [f"not survived: {one.what}" for one in faults if not one.survived]
-    wrong += [unbalanced(what, value) for what, value in seen.sums.items() if value]
-    wrong += [f"{lost} acknowledged results are lost"] if lost else []
-    wrong += (
-        [f"the files have {rows} rows, the manifest {seen.rows}"] if rows != seen.rows or not rows else []
-    )
-    wrong += [] if verified.ok else ["an epoch's bundle does not hold"]
-    wrong += [] if verified.tampered_detected else ["a changed bundle was not noticed"]
     return Report(
         ok=not wrong,
-        seconds=told.seconds,
+        seconds=round((now() - this.began).total_seconds(), 1),
         steps=tuple(StepLine(one.name, one.rows_in, one.rows_out, one.answers) for one in seen.steps),
         nodes=nodes,
         faults=faults,
-        ledger=Ledger(seen.sums["all_accounts"], seen.sums["double_paid"], lost),
-        dataset=Dataset(told.name, str(told.folder), rows),
+        ledger=Ledger(
+            seen.sums["all_accounts"],
+            seen.sums["double_paid"],
+            lost,
+            sum(len(assignments) for assignments in told.values()),
+        ),
+        dataset=Dataset(this.name, str(this.folder), rows),
         verify=verified,
         wrong=tuple(wrong),
     )
+
+
+def _of_liars(seen: Seen, nodes: Sequence[NodeLine]) -> list[str]:
+    caught = {one.habit for one in nodes if one.caught_by}
+    return [
+        *(f"the {liar} was not caught" for liar in LIARS if liar not in caught),
+        *(
+            f"the honest {one.name} was suspended"
+            for one in nodes
+            if one.habit not in LIARS and one.caught_by
+        ),
+        *(
+            f"{one.name}, a {one.habit}, has {opi(Nano(one.undue_nopi))} OPI that should not be its own: it was "
+            "found before they were free, or what it had handed in as a newcomer still waited for its verdict"
+            for one in nodes
+            if one.undue_nopi
+        ),
+        *(
+            f"{one.name}, a fabricator, has {opi(one.by_answers)} OPI for pages that it invented"
+            for one, line in zip(seen.nodes, nodes, strict=True)
+            if line.habit == "fabricator" and one.by_answers
+        ),
+    ]
+
+
+def _of_results(told: Told, seen: Seen, lost: int) -> list[str]:
+    return [
+        *([f"{lost} acknowledged results are lost"] if lost else []),
+        *(
+            []
+            if any(told.values())
+            else ["no node was told that a result was taken: there was nothing to lose"]
+        ),
+        *(
+            f"{one.name} has no outbox any more: nobody can tell what it was told"
+            for one in seen.nodes
+            if one.name not in told
+        ),
+    ]
+
+
+def _of_evidence(verified: Verified, seen: Seen) -> list[str]:
+    missing = seen.verdicts - verified.verdicts
+    return [
+        *([] if verified.ok else ["an epoch's bundle does not hold"]),
+        *([f"{missing} of {seen.verdicts} verdicts are in no epoch's bundle"] if missing else []),
+        *([] if verified.tampered_detected else ["a copy with one byte changed was not noticed"]),
+    ]
 
 
 def unbalanced(what: str, value: int) -> str:
@@ -153,25 +143,34 @@ def unbalanced(what: str, value: int) -> str:
     )
 
 
-def _unknown(home: Path, seen: Seen) -> int:
-    """Results that a node's outbox calls acknowledged and the database does not have."""
-    lost = 0
-    for one in seen.nodes:
-        outbox = Outbox(home / "nodes" / one.name / "outbox.db")
-        lost += max(0, outbox.counts().taken - one.results)
-        outbox.close()
-    return lost
+def _told(home: Path) -> Told:
+    """A node whose outbox is not there is left out: opened, it would be a new one, and empty."""
+    told = {}
+    for folder in sorted((home / "nodes").iterdir()):
+        path = folder / "outbox.db"
+        if path.is_file():
+            outbox = Outbox(path)
+            told[folder.name] = frozenset(outbox.taken())
+            outbox.close()
+    return told
 
 
-def _node(one: story.Node, told: Story) -> NodeLine:
-    habit = told.habits.get(one.name, "honest")
+def _unknown(told: Told, seen: Seen) -> int:
+    """Results that a node was told had been taken, and that the database does not have of it."""
+    return sum(len(told.get(one.name, frozenset()) - one.results) for one in seen.nodes)
+
+
+def _line(one: story.Node, this: Story) -> NodeLine:
+    habit = this.habits.get(one.name, "honest")
     return NodeLine(
         one.name,
         "honest" if habit in ("person", "tattler") else habit,
+        one.simulated,
         one.done,
         one.accepted,
         _caught_by(one.suspended),
         one.earned,
+        one.undue,
         one.why,
     )
 
@@ -182,35 +181,13 @@ def _caught_by(suspended: Sequence[str]) -> str | None:
     return ", ".join(sorted(ways)) or None
 
 
-def _overpaid(one: NodeLine) -> bool:
-    """Who invents everything earns nothing; who lies in part keeps what was free before his lies were found."""
-    return one.habit in ("fabricator", "copier") and one.earned_nopi > 0
-
-
-async def _from_database(home: Path, version: str) -> Seen:
+async def _from_database(home: Path, this: Story) -> Seen:
     place = Home(home)
     database = await Database.connect(
         postgres.start(place.postgres), DiskBlobs(place.blobs), place.identity(Numbers())
     )
     try:
         async with database.begin() as (tx, _):
-            return await story.of(tx, version)
+            return await story.of(tx, this.name, this.killed)
     finally:
         await database.close()
-
-
-async def _epochs(network: Client, key: bytes) -> Verified:
-    """All closed epochs are recomputed; of the newest also a copy with one byte changed."""
-    last = await newest_epoch(network)
-    ok = last > 0
-    caught = False
-    verdicts: dict[int, int] = {}
-    for number in range(1, last + 1):
-        head, data = await network.epoch(number)
-        found = bundle.verify(head, data, key)
-        ok &= found.ok
-        verdicts[number] = found.verdicts
-        changed = bytearray(data)
-        changed[len(changed) // 2] ^= 1
-        caught = not bundle.verify(head, bytes(changed), key).ok
-    return Verified(last, ok, caught, max(verdicts, key=verdicts.__getitem__, default=0))

@@ -9,8 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from optimai.cli import connect
-from optimai.cli.demo_checks import NodeLine, Report
+from optimai.cli.demo_report import NodeLine, Report
 from optimai.core.money import Nano, opi
+
+
+def begin(out: Console, url: str, campaign: str, site: str) -> None:
+    """`site`: where its names lead, in a sentence; an operator has to see which private hosts nodes may reach."""
+    out.print(f"Watch it at [b]{url}/campaigns/{campaign}[/b]", soft_wrap=True)
+    if site:
+        out.print(f"[dim]{site}[/dim]", soft_wrap=True)
 
 
 def show(out: Console, report: Report, into: Path) -> None:
@@ -26,10 +33,12 @@ def show(out: Console, report: Report, into: Path) -> None:
     ledger = report.ledger
     out.print(
         f"\n  ledger    {_balance(ledger.sum_nopi)}"
-        f"\n            {ledger.double_paid or 'no'} results were paid twice, {ledger.lost_results or 'none'} lost"
-        f"\n  evidence  epochs 1 to {verify.epoch} recomputed from their bundles: "
+        f"\n            {ledger.double_paid or 'no'} results were paid twice; of {ledger.acknowledged_results:,} "
+        f"that nodes were told had been taken, {ledger.lost_results or 'none'} lost"
+        f"\n  evidence  {verify.verdicts:,} verdicts of epochs 1 to {verify.epoch} recomputed from their bundles: "
         f"{'they hold' if verify.ok else 'WRONG'}; "
-        f"\n            a copy with one byte changed: {'noticed' if verify.tampered_detected else 'NOT NOTICED'}"
+        f"\n            copies with one byte changed, of the bundle, its head or the network's key: "
+        f"{'all noticed' if verify.tampered_detected else 'NOT ALL NOTICED'}"
         f"\n  dataset   {report.dataset.name}, {report.dataset.rows:,} rows, in {report.dataset.path}"
     )
     optimai, home = _program(), into / "network"
@@ -101,7 +110,7 @@ def _nodes(report: Report) -> Table:
         style = "red" if one.caught_by else "none"
         earned = opi(one.earned_nopi)
         table.add_row(
-            f"[b]{one.name}[/]",
+            f"[b]{one.name}[/]{', simulated' if one.simulated else ''}",
             f"[{style}]{one.habit}[/]",
             f"{one.done:,}",
             f"{one.accepted:,}",
@@ -113,17 +122,19 @@ def _nodes(report: Report) -> Table:
 
 def _together(nodes: Sequence[NodeLine]) -> list[NodeLine]:
     """The simulated people who are honest in one line; the report has each."""
-    people = [one for one in nodes if one.name.startswith("simulated-") and not one.caught_by]
+    people = [one for one in nodes if one.simulated and one.habit == "honest" and not one.caught_by]
     rest = [one for one in nodes if one not in people]
     if not people:
         return rest
     crowd = NodeLine(
-        f"{len(people)} people, simulated",
+        f"{len(people)} people",
         "honest",
+        True,
         sum(one.done for one in people),
         sum(one.accepted for one in people),
         None,
         sum(one.earned_nopi for one in people),
+        0,
         "",
     )
     return [crowd, *rest]
@@ -131,5 +142,6 @@ def _together(nodes: Sequence[NodeLine]) -> list[NodeLine]:
 
 def _why(one: NodeLine) -> str:
     if one.caught_by:
-        return f"[red]suspended, caught by {one.caught_by}[/]"
+        kept = "; what it has was free before" if one.earned_nopi and not one.undue_nopi else ""
+        return f"[red]suspended, caught by {one.caught_by}{kept}[/]"
     return f"[dim]{one.why}[/]" if not one.earned_nopi else ""

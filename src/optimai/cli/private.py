@@ -72,6 +72,14 @@ class Private:
         self.control = f"http://{address}/_control"
         self.hosts = {f"docs-{number}.localhost:80": address for number in range(1, about.hosts + 1)}
 
+    def where(self) -> str:
+        """To which address its site's names lead, for whoever runs this to see; "" where it has no site."""
+        if not self.hosts:
+            return ""
+        first, last = next(iter(self.hosts)), list(self.hosts)[-1]
+        names = f"{first} leads" if first == last else f"{first} to {last} lead"
+        return f"Its site is served here: {names} to {self.hosts[first]}."
+
     async def start_node(self, name: str, *, kinds: Sequence[str] = ()) -> Child:
         arguments = [
             "optimai",

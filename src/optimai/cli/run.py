@@ -75,12 +75,8 @@ async def _here(
             await private.submit(network)
             _say_anew(out, before)
             out.print(f"[b]{name}[/b]: watch it at {private.url}/campaigns/{name}", soft_wrap=True)
-            if served := list(private.hosts):
-                names = " to ".join(dict.fromkeys((served[0], served[-1])))
-                leads = "leads" if len(served) == 1 else "lead"
-                out.print(
-                    f"[dim]Its site is served here: {names} {leads} to {private.hosts[served[0]]}.[/dim]"
-                )
+            if where_is_it := private.where():
+                out.print(f"[dim]{where_is_it}[/dim]", soft_wrap=True)
             if hosts:
                 out.print(f"[dim]Its node may also fetch from {told(hosts)}.[/dim]", soft_wrap=True)
             end = await watch.until_done(

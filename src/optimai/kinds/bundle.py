@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from optimai.core import ledger
 from optimai.core.chance import Ppm, Seed, commitment, happens
 from optimai.core.earning import UNPAID, State
-from optimai.core.errors import OptimaiError
+from optimai.core.errors import DamagedKind, NotFound, OptimaiError
 from optimai.core.ids import EnvelopeId, OwnerId, TaskId, fingerprint
 from optimai.core.ledger import OUTSIDE, Account
 from optimai.core.standing import Standing, after, suspended
@@ -89,6 +89,8 @@ def verify(head: Envelope, data: bytes, key: bytes, before: tuple[Envelope, byte
         lines = read(data)
         report = _Recount(top, lines).report()
         apart = _apart(top, lines, key, *before) if before else []
+    except (NotFound, DamagedKind) as fault:
+        return Report(wrong=(f"It can't be recomputed with the kinds that are here. {fault}",))
     except (OptimaiError, msgspec.DecodeError, LookupError, ValueError) as fault:
         return Report(wrong=(f"The bundle is signed, and makes no sense: {fault!r}",))
     return replace(report, wrong=(*report.wrong, *apart))

@@ -40,7 +40,7 @@ STAGES = (
     Stage("settle", settle.run, _SELDOM, 500, ("epoch", "release", "end")),
     Stage("release", settle.release, _SECOND, 500, ("end",)),
     Stage("publish", publish.run, _SECOND, 10, ("plan", "seal", "dataset")),
-    Stage("seal", publish.seal, _SELDOM, 10, ("plan", "dataset", "end")),
+    Stage("seal", publish.seal, _SELDOM, 10, ("plan", "release", "dataset", "end")),
     Stage("dataset", dataset.run, _SELDOM, 5, ("end",)),
     Stage("stall", stall.run, _SELDOM, 50, ("settle", "seal")),
     Stage("end", end.run, _SECOND, 20, ("judge", "publish", "seal", "stall")),

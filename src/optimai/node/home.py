@@ -3,7 +3,7 @@
     node.json     where it belongs and what its operator allows; edit it, then start the node again
     owner.key     the owner's secret key,
     node.key      and the node's own
-    outbox.db     work taken on and results that nobody has acknowledged yet
+    outbox.db     work taken on, results that nobody has acknowledged yet, and which ones were
     cache/        blobs by their hash; may be deleted at any time
     scratch/      a folder for each task in hand
     paused        stands here while the node is paused
@@ -79,7 +79,7 @@ class Status(Struct, frozen=True, kw_only=True):
 
 class Home:
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()  # workers live in another folder, and are told these paths
 
     def config(self) -> Config:
         """Raises NotFound before the node has joined, BadValue where the file was edited amiss."""

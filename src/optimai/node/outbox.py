@@ -27,6 +27,7 @@ from optimai.core.ids import AssignmentId
 from optimai.wire.exchange import MOST_RESULTS, Done, Met, Offer, Reply
 
 MOST_BYTES = 600_000  # of results in one envelope, which is then less than a mebibyte in base64
+MOST_TAKEN = 100_000  # results, the last ones, of which is kept that the coordinator said it has them
 
 _TABLES = """
 create table if not exists assignment (
@@ -41,6 +42,10 @@ create table if not exists answer (
     challenge integer primary key,
     digest    text not null,
     under     integer
+);
+create table if not exists taken (
+    place      integer primary key,         -- in the order of hearing of it
+    assignment integer not null
 );
 create table if not exists node (
     only     integer primary key check (only = 1),
@@ -150,8 +155,9 @@ class Outbox:
             waiting = self._waiting()
             if waiting is None or waiting.serial != reply.serial:
                 return Came(reply)
-            taken = self._drop(reply.taken, reply.serial)
+            taken = [one for one in self._drop(reply.taken, reply.serial) if not one.declined]
             refused = self._drop([refusal.assignment for refusal in reply.refused], reply.serial)
+            self._remember(taken)
             self._db.execute("delete from answer where under = ?", (reply.serial,))
             new = tuple(offer for offer in reply.offers if self._take_on(offer))
             more = self._one(
@@ -162,7 +168,7 @@ class Outbox:
             )
             self._db.execute(
                 "update node set taken = taken + ?, refused = refused + ?, most = ?",
-                (taken, refused, MOST_RESULTS),
+                (len(taken), len(refused), MOST_RESULTS),
             )
             self._open_again()
         return Came(reply, new, bool(more))
@@ -203,6 +209,11 @@ class Outbox:
         ).fetchone()
         return Counts(*row)
 
+    def taken(self) -> list[AssignmentId]:
+        """Those whose result the coordinator said that it has; of very many, the last MOST_TAKEN."""
+        rows = self._db.execute("select assignment from taken order by place")
+        return [AssignmentId(assignment) for (assignment,) in rows]
+
     def _waiting(self) -> Pending | None:
         serial, request = self._db.execute("select serial, request from node").fetchone()
         return None if request is None else Pending(serial, request)
@@ -229,9 +240,18 @@ class Outbox:
             ).rowcount
         )
 
-    def _drop(self, assignments: Sequence[AssignmentId], serial: int) -> int:
-        sql = "delete from assignment where id = ? and under = ?"
-        return sum(self._db.execute(sql, (one, serial)).rowcount for one in assignments)
+    def _drop(self, assignments: Sequence[AssignmentId], serial: int) -> list[Done]:
+        """Of these, what this envelope carried."""
+        carried = dict(self._db.execute("select id, done from assignment where under = ?", (serial,)))
+        gone = [one for one in dict.fromkeys(assignments) if one in carried]
+        for one in gone:
+            self._db.execute("delete from assignment where id = ?", (one,))
+        return [msgspec.json.decode(carried[one], type=Done) for one in gone]
+
+    def _remember(self, taken: Sequence[Done]) -> None:
+        for one in taken:
+            self._db.execute("insert into taken (assignment) values (?)", (one.assignment,))
+        self._db.execute("delete from taken where place <= (select max(place) from taken) - ?", (MOST_TAKEN,))
 
     def _open_again(self) -> None:
         self._db.execute("update node set request = null")

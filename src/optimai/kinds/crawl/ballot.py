@@ -5,6 +5,7 @@ from msgspec import Struct
 from optimai.kinds.crawl.outcome import Outcome, checkable
 
 DISPUTES = {"differs", "gone"}
+CLEAR = 2  # voices by which a dispute is decided while somebody else can be asked
 
 
 class Ballot(Struct, frozen=True):
@@ -25,6 +26,11 @@ class Ballot(Struct, frozen=True):
     @property
     def open(self) -> bool:
         return self.yes == self.no and checkable(self.outcome)
+
+    @property
+    def close(self) -> bool:
+        """Disputed, and one voice more on a side would change it: two liars who agree are no more than that."""
+        return self.yes > 0 and self.no > 0 and abs(self.yes - self.no) < CLEAR
 
     @property
     def holds(self) -> bool:

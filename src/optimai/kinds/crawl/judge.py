@@ -2,12 +2,13 @@
 
 Each trusted owner has a voice: the first one says that an outcome is so, an auditor
 confirms it (same), disputes it (differs, gone) or can't tell (changed, unreachable).
-More voices decide; where they are as many on both sides, one more owner is asked.
+More voices decide. While a side leads by less than two, one more owner is asked, as
+long as there is one: two liars who agree would else outvote one honest owner.
 What nobody confirms or disputes stands on the first one's word alone.
 
 How it could be cheated, and what stands against that:
 
-    invent pages       an auditor finds other texts or none; two disputes against one word
+    invent pages       an auditor finds other texts or none; three disputes against one word
     send old bytes     the page differs now, and its server says that it changed before, not
     under a new time   after the time that was signed; a time before the task existed is refused
     claim 404 or       audited like pages; other refusals pay nothing and the URL is asked again
@@ -48,7 +49,7 @@ def agree(case: Case[Options, Task, Result]) -> Verdict[Result] | More:
     first = answers[0]
     audits = [one for one in ordered if one.role is Role.AUDIT and one.trusted and _fits(first, one)]
     ballots = _ballots_of(first, audits)
-    undecided = sum(ballot.open for ballot in ballots)
+    undecided = sum(ballot.open or ballot.close for ballot in ballots)
     if undecided and not case.last and len(audits) < MOST_AUDITS:
         return More(1, f"the owners do not agree on {undecided} of {len(ballots)} pages", Role.AUDIT)
 

@@ -107,18 +107,20 @@ async def due(tx: Tx, now: Instant, limit: int) -> list[tuple[Earning, CampaignI
     """Pending earnings whose time to appeal is over and whose task is not being judged again.
 
     A task that was parked then keeps the verdict that it had. A newcomer's pay also waits until all
-    that he had handed in by that time is judged: he may yet be found a liar.
+    that he had handed in by that time is judged, and that of his audits until there is nothing more
+    to come in their step: he may yet be found a liar, and to agree costs nothing.
     """
     rows = await tx.fetch(
         """
         select earning.* from earning
           join assignment on assignment.id = earning.assignment
           join task on task.id = assignment.task
+          join step on step.id = task.step
          where earning.state = 'pending' and earning.release_at <= $1 and task.state <> 'open'
            and (exists (select from standing
                          where standing.owner = earning.owner and checked >= $3
                            and standing.kind = split_part(task.kind, '+', 1))
-                or not exists (
+                or (assignment.role = 'answer' or step.state = 'sealed') and not exists (
                     select from node
                       join assignment as other on other.node = node.id and other.state = 'returned'
                       join task as its on its.id = other.task and its.state = 'open'

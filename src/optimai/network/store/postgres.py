@@ -14,7 +14,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from optimai.core.errors import Missing
+from optimai.core.errors import BadValue, Missing
 
 _SETTINGS = """
 # optimai
@@ -25,7 +25,14 @@ autovacuum_naptime = '5s'  # a new network's tables grow fast, and plans made fo
 
 
 def start(folder: Path) -> str:
-    """The DSN of this folder's server, which runs when this returns. Blocks for half a second the first time."""
+    """The DSN of this folder's server, which runs when this returns. Blocks for half a second the first time.
+
+    Raises BadValue for a path with a space in it, which the wheel does not quote.
+    """
+    if any(one.isspace() for one in str(folder.resolve())):
+        raise BadValue(
+            "a folder without a space in its path", str(folder), "--home /srv/optimai, or --database DSN"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
         try:

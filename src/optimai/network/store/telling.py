@@ -1,5 +1,6 @@
 """What a run's story is checked against."""
 
+from optimai.core.standing import PROBATION
 from optimai.network.store.sql import Record, Tx
 
 
@@ -29,8 +30,8 @@ async def steps(tx: Tx, campaign: str) -> list[Record]:
 async def nodes(tx: Tx) -> list[Record]:
     return await tx.fetch(
         """
-        select node.name,
-               count(assignment.envelope) as results,
+        select node.name, node.simulated,
+               coalesce(array_agg(assignment.id) filter (where assignment.envelope is not null), '{}') as results,
                coalesce(sum(assignment.units) filter (where assignment.envelope is not null), 0)::bigint as done,
                coalesce(sum(assignment.held), 0)::bigint as accepted,
                array(select kind from standing where standing.owner = node.owner and suspended is not null
@@ -45,31 +46,101 @@ async def nodes(tx: Tx) -> list[Record]:
     )
 
 
+async def liars(tx: Tx) -> list[Record]:
+    """Of each node whose owner is suspended for a kind: what it has of that kind by answers, not audits; what is undue.
+
+    Undue is what was not free when its owner was suspended; and of a newcomer, what became free while something
+    of that kind that he had handed in by then had no verdict.
+    """
+    return await tx.fetch(
+        """
+        select node.name,
+               coalesce(sum(amount) filter (where its.role = 'answer'), 0)::bigint as by_answers,
+               coalesce(sum(amount) filter (
+                  where earning.state = 'pending' or earning.at > standing.suspended
+                     or standing.checked < $1 and exists (
+                        select from node as his
+                          join assignment as other on other.node = his.id and other.returned <= earning.release_at
+                          join task as that on that.id = other.task and that.state <> 'parked'
+                         where his.owner = earning.owner and split_part(that.kind, '+', 1) = standing.kind
+                           and not exists (
+                               select from verdict where verdict.task = that.id and verdict.at <= earning.at
+                                  and convert_from(verdict.body, 'utf8')::jsonb @> jsonb_build_object('asked',
+                                      jsonb_build_object('given', jsonb_build_array(
+                                      jsonb_build_object('assignment', other.id))))))), 0)::bigint as undue
+          from earning
+          join assignment as its on its.id = earning.assignment
+          join node on node.id = its.node
+          join task on task.id = its.task
+          join standing on standing.owner = earning.owner and standing.kind = split_part(task.kind, '+', 1)
+         where standing.suspended is not null and earning.state in ('pending', 'available')
+         group by node.name
+        """,
+        PROBATION,
+    )
+
+
 async def rows(tx: Tx, name: str, number: int) -> int:
     return int(
         await tx.fetchval("select rows from version where name = $1 and number = $2", name, number) or 0
     )
 
 
-async def replaced(tx: Tx) -> int:
-    """Tries without an answer whose task somebody else answered."""
+async def left(tx: Tx, name: str) -> Record:
+    """How many tasks this node had in hand when it was last heard, and how many of them nobody did in its place.
+
+    Standing work is each node's own, and nobody else's to do.
+    """
+    row = await tx.fetchrow(
+        """
+        select count(*) as in_hand,
+               count(*) filter (where task.state <> 'closed' or not exists (
+                    select from assignment as other
+                     where other.task = gone.task and other.node <> gone.node and other.id > gone.id
+                       and other.role = gone.role and other.state in ('accepted', 'rejected'))) as undone
+          from assignment as gone join node on node.id = gone.node join task on task.id = gone.task
+         where node.name = $1 and gone.state in ('offered', 'lapsed') and gone.lease_until > node.seen
+           and task.pinned is null
+        """,
+        name,
+    )
+    assert row is not None
+    return row
+
+
+async def overturned(tx: Tx) -> int:
+    """Tasks of which an early verdict gave something to an owner who is now suspended, and a later one nothing.
+
+    It was pending, for the ledger moved it back to escrow; and nothing of it was ever free.
+    """
     return int(
         await tx.fetchval(
             """
-            select count(*) from assignment as gone
-             where gone.state in ('lapsed', 'offered')
-               and exists (select from assignment as other where other.task = gone.task
-                              and other.id > gone.id and other.state = 'accepted')
+            select count(distinct task.id)
+              from task
+              join verdict as early on early.task = task.id and early.id < task.verdict
+              join assignment on assignment.task = task.id
+              join standing on standing.owner = assignment.owner and standing.kind = split_part(task.kind, '+', 1)
+             where standing.suspended is not null and assignment.price > 0
+               and exists (
+                   select from jsonb_array_elements(convert_from(early.body, 'utf8')::jsonb #> '{ruled,found}') as found
+                    where (found ->> 'assignment')::bigint = assignment.id and (found ->> 'units')::bigint > 0)
+               and exists (select from earning where earning.assignment = assignment.id)
+               and not exists (select from earning where earning.assignment = assignment.id and state <> 'void')
+               and exists (
+                   select from transfer
+                    where event = 'overturn' and (entries ->> ('pending:' || assignment.owner))::bigint < 0)
             """
         )
     )
 
 
-async def overturned(tx: Tx) -> int:
-    return int(await tx.fetchval("select count(*) from transfer where event = 'overturn'"))
+async def verdicts(tx: Tx) -> int:
+    return int(await tx.fetchval("select count(*) from verdict"))
 
 
 async def detached(tx: Tx) -> int:
+    """Results that no kept envelope of their node proves."""
     return int(
         await tx.fetchval(
             """
