@@ -114,6 +114,14 @@ PROMISES = {
         "test_house",
         "test_the_base_install_is_a_node_and_a_client_and_needs_no_package_of_an_extra",
     ),
+    "in the base install every command says what it does": (
+        "test_house",
+        "test_in_a_base_install_every_command_says_what_it_does_and_a_slip_of_the_pen_is_told",
+    ),
+    "one on this machine needs --allow": (
+        "test_run",
+        "test_the_node_of_run_may_fetch_what_its_operator_allows_beside_the_site_of_the_campaign",
+    ),
     "pause, within two seconds": (
         "test_node_processes",
         "test_another_process_pauses_an_agent_and_its_workers_are_gone_in_two_seconds",
