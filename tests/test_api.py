@@ -460,11 +460,17 @@ async def test_the_database_keeps_no_token(api: Api):
 
 async def test_a_deposit_is_made_once_for_each_reference(api: Api):
     admin = await make_token(api.road.database, "operator", "root", ("admin", "campaign"))
-    for reference, has in (("a", 5), ("a", 5), ("b", 10)):
+    for reference, has, again in (("a", 5, False), ("a", 5, True), ("b", 10, False)):
         data = json.dumps({"amount": "5 OPI", "reference": reference}).encode()
         status, body, _ = await api.ask("POST", "/v1/deposits", data, admin, Content_Type="application/json")
         assert status == 201
-        assert json.loads(body)["available_nopi"] == has * OPI
+        assert json.loads(body) == {"owner": "operator", "available_nopi": has * OPI, "again": again}
+    _, body, _ = await api.ask("GET", "/v1/owners/operator")
+    assert json.loads(body) == {"owner": "operator", "available_nopi": 10 * OPI}
+    for amount in "0", "-1", "0.0000000001":
+        data = json.dumps({"amount": amount, "reference": "c"}).encode()
+        status, body, _ = await api.ask("POST", "/v1/deposits", data, admin, Content_Type="application/json")
+        assert (status, json.loads(body)["code"]) == (422, "bad_value")
 
 
 # Anything

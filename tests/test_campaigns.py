@@ -43,7 +43,7 @@ async def test_the_budget_leaves_the_account_at_once(road: Road):
 
 async def test_who_has_too_little_is_told_how_much_is_missing_and_nothing_happens(road: Road):
     await road.deposit(99 * OPI)
-    with pytest.raises(NotEnough, match=r"available:requester has 99\.000 OPI and needs 100\.000"):
+    with pytest.raises(NotEnough, match=r"The account of requester has 99\.000 OPI and needs 100\.000"):
         await road.submit(campaign())
     assert await road.value("select count(*) from campaign") == 0
     assert await road.balance(f"available:{REQUESTER}") == 99 * OPI

@@ -25,7 +25,7 @@ from optimai.kinds import catalog
 from optimai.node import ability, clock, keys
 from optimai.node.home import Config, Home, Status
 from optimai.node.invite import Invite, parse_invite
-from optimai.node.join import join, readable
+from optimai.node.join import change, join, readable
 from optimai.wire import envelope
 from optimai.wire.exchange import NETWORK, Network
 from tests.node_coordinator import FakeCoordinator, coordinating
@@ -193,6 +193,36 @@ async def test_a_kind_that_this_machine_can_not_do_is_refused_before_anybody_is_
     assert coordinator.enrols == []
 
 
+def joined(folder: Path) -> Home:
+    folder.mkdir()
+    home = Home(folder)
+    home.keep(
+        Config(url="http://h", network=NetworkId("n"), name="attic", cores=4, hosts={"a:1": "10.0.0.1:1"})
+    )
+    return home
+
+
+def test_what_is_given_without_an_invite_is_kept_and_the_rest_stays(folder: Path):
+    home = joined(folder)
+    assert change(home) == home.config()
+    changed = change(home, cores=2, kinds=("word_count",))
+    assert change(home, name="attic", hosts={"b:1": "10.0.0.2:1"}) == home.config()
+    assert (changed.cores, home.config().cores) == (2, 2)
+    assert (home.config().kinds, home.config().hosts) == (("word_count",), {"b:1": "10.0.0.2:1"})
+
+
+def test_what_can_not_be_changed_is_refused_and_nothing_is(folder: Path):
+    home = joined(folder)
+    before = home.config()
+    with pytest.raises(BadValue, match="'cellar' is not the name that the network knows this node by"):
+        change(home, name="cellar", cores=1)
+    with pytest.raises(NotFound):
+        change(home, kinds=("word_cuont",))
+    with home.only_agent(), pytest.raises(InUse):
+        change(home, cores=1)
+    assert home.config() == before
+
+
 @pytest.mark.parametrize(
     ("hostname", "name"),
     [("Anns-MacBook.local", "anns-macbook"), ("web_01", "web-01"), ("", "node"), ("日本", "node")],
@@ -238,7 +268,7 @@ def test_a_kind_whose_work_is_damaged_is_left_out_and_says_why(
 
 
 def test_a_folder_that_has_not_joined_says_how_to(folder: Path):
-    for ask in (Home(folder).config, Home(folder).pause, Home(folder).resume):
+    for ask in (Home(folder).config, Home(folder).pause, Home(folder).resume, lambda: change(Home(folder))):
         with pytest.raises(NotFound, match="optimai join"):
             ask()
 

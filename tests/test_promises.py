@@ -244,6 +244,9 @@ def test_ctrl_c_stops_all_of_it_and_the_same_command_goes_on_with_the_same_campa
         assert [one for one in seen if alive(one)] == []
         assert not (home / "private" / "postgres" / "postmaster.pid").exists()
         assert "The same command goes on with it" in said.read_text()
+        logs = home / "private" / "logs"
+        assert (logs / "local.log").read_text().endswith("local has stopped.\n")
+        assert "The coordinator has stopped" in (logs / "coordinator.log").read_text()
         again = optimai(home, "run", "examples/words.yaml")
         assert again.returncode == 0, again.stderr
         assert "words@1" in again.stdout
@@ -324,7 +327,7 @@ def test_pay_shows_each_line(ran: Ran):
 def test_verify_recomputes_the_newest_epoch(ran: Ran, tmp_path: Path):
     said = optimai(ran.home, "verify", "--save", str(tmp_path))
     assert said.returncode == 0, said.stderr + said.stdout
-    holds = re.search(r"Epoch (\d+) holds\. Recomputed: 1 verdicts", said.stdout)
+    holds = re.search(r"Epoch (\d+) holds\. Recomputed: 1 verdict on", said.stdout)
     assert holds, said.stdout
     elsewhere = optimai(
         tmp_path / "nowhere", "verify", "--bundle", str(tmp_path)

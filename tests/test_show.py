@@ -1,6 +1,7 @@
 """What commands show of pay and of a campaign: every line with its reason, a zero too; what waits for what."""
 
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -30,7 +31,7 @@ def line(number: int, amount: int, reason: str) -> dict[str, Any]:
 
 def paid(lines: list[dict[str, Any]], *, each: bool = False) -> str:
     out = StringIO()
-    show._pay(Console(file=out, width=150, highlight=False), lines, each)
+    show._pay(Console(file=out, width=150, highlight=False), lines, 5 * CENT, each)
     return out.getvalue()
 
 
@@ -42,13 +43,27 @@ def printed(what: RenderableType) -> str:
 
 def test_pay_says_of_each_line_what_how_much_and_why_and_of_each_zero_too():
     said = paid([line(1, 6 * CENT, "6 of 6 outcomes hold"), line(2, 0, "3 of 6 pages refuted, among them x")])
-    assert "0.060 OPI available\n" in said
+    assert "0.060 OPI available: earned so far\n" in said
+    assert "0.050 OPI on the account now\n" in said
     good, zero = said.split("OPI available  ")[1].split("OPI void")
     assert "docs/pages answer, 6 of 6 pages at 0.010" in good
     assert "6 of 6 outcomes hold" in good
     assert good.rstrip().endswith("0.000")
     assert "docs/pages answer, 0 of 6 pages at 0.010" in zero
     assert "3 of 6 pages refuted, among them x" in zero
+
+
+def test_where_no_coordinator_runs_the_command_is_named_that_starts_one_there(tmp_path: Path):
+    """`optimai run` has a node of its own beside its network; `optimai up` has none."""
+    assert f"`optimai up --home {tmp_path}` goes on" in show._asleep(tmp_path, tmp_path)
+    (tmp_path / "nodes" / "local").mkdir(parents=True)
+    assert "`optimai run FILE` goes on" in show._asleep(tmp_path, None)
+
+
+def test_a_node_that_does_not_run_is_started_from_its_own_folder():
+    assert "`optimai join --home /elsewhere` starts it" in printed(
+        show._status("ann", None, " --home /elsewhere")
+    )
 
 
 def test_many_lines_are_summed_by_their_reason_and_lines_shows_each():

@@ -5,10 +5,11 @@ import pytest
 from nacl.signing import SigningKey
 
 from optimai.core import ledger
-from optimai.core.errors import BadMessage, BadSignature, NotEnough, WrongNetwork
+from optimai.core.errors import BadMessage, BadSignature, BadValue, Overdrawn, WrongNetwork
 from optimai.core.ids import NetworkId, OwnerId, fingerprint
 from optimai.core.money import Nano
 from optimai.network import accounts
+from optimai.network.accounts import Booked
 from optimai.network.store import money
 from optimai.network.store.sql import Database
 from optimai.wire import envelope
@@ -35,13 +36,17 @@ async def rich(database: Database) -> Database:
 
 
 async def test_the_same_reference_withdraws_once(rich: Database):
-    for _ in range(2):
-        assert await accounts.withdraw_signed(rich, signed(rich.network.id, 30)) == (OWNER, 70)
-    assert await accounts.withdraw_signed(rich, signed(rich.network.id, 30, "two")) == (OWNER, 40)
+    for again in False, True:
+        done = await accounts.withdraw_signed(rich, signed(rich.network.id, 30))
+        assert done == (OWNER, Booked(Nano(70), again))
+    done = await accounts.withdraw_signed(rich, signed(rich.network.id, 30, "two"))
+    assert done == (OWNER, Booked(Nano(40), False))
 
 
 async def test_nobody_withdraws_more_than_is_available(rich: Database):
-    with pytest.raises(NotEnough):
+    with pytest.raises(
+        Overdrawn, match=r"0\.000000101 OPI were to be withdrawn, and 0\.0000001 are on the account"
+    ):
         await accounts.withdraw_signed(rich, signed(rich.network.id, 101))
 
 
@@ -59,3 +64,9 @@ async def test_a_withdrawal_for_another_network_is_refused(rich: Database):
 async def test_an_amount_that_moves_nothing_is_refused(rich: Database, amount: int):
     with pytest.raises(BadMessage):
         await accounts.withdraw_signed(rich, signed(rich.network.id, amount))
+
+
+async def test_nothing_is_no_deposit(rich: Database):
+    async with rich.begin() as (tx, now):
+        with pytest.raises(BadValue, match=r"'0\.000 OPI' is not an amount to deposit"):
+            await accounts.deposit(tx, OWNER, Nano(0), "zero", now)

@@ -4,6 +4,7 @@ Your own need not be running: it is started for the command and stopped after it
 """
 
 import asyncio
+import re
 import shlex
 import shutil
 import sys
@@ -18,7 +19,7 @@ from optimai.cli import running, settings
 from optimai.cli.children import Child, Children
 from optimai.cli.running import Running
 from optimai.client.network import Client
-from optimai.core.errors import NotFound
+from optimai.core.errors import BadValue, NotFound, NoToken
 from optimai.network.identity import Commands
 from optimai.node import lock
 
@@ -26,11 +27,18 @@ HOME = "private"  # the folder of `optimai run`'s network, in OPTIMAI_HOME
 Url = Annotated[str, Parameter(help="Another network than your own private one; OPTIMAI_TOKEN is for it.")]
 Folder = Annotated[Path | None, Parameter(help="A network's folder here (default: OPTIMAI_HOME/private).")]
 
+_NAMED = re.compile(r"https?://[^\s/?#]+/?")
+
 PATIENCE = 30  # seconds until a coordinator that is being started must answer
 
 
 def own() -> Path:
     return settings.home() / HOME
+
+
+def named(home: Path | None) -> str:
+    """What a printed command needs beside its words to mean this folder; nothing for the usual one."""
+    return f" --home {shlex.quote(str(home))}" if home else ""
 
 
 def program() -> str:
@@ -45,15 +53,23 @@ def commands(folder: Path, url: str, private: bool) -> Commands:
     if not private:
         return Commands(where=f" --url {shlex.quote(url)}")
     usual = folder.resolve() == (settings.usual() / HOME).resolve()
-    return Commands(shlex.quote(program()), "" if usual else f" --home {shlex.quote(str(folder.resolve()))}")
+    return Commands(shlex.quote(program()), named(None if usual else folder.resolve()))
 
 
 @asynccontextmanager
 async def network(url: str = "", token: str = "", home: Path | None = None) -> AsyncIterator[Client]:
     """A client of the network at `url`, or of the private one in `home`."""
     if url:
+        if not _NAMED.fullmatch(url):
+            raise BadValue("the address of a network", url, "--url http://192.168.1.5:8700")
         async with Client(url, token or settings.token()) as client:
-            yield client
+            try:
+                yield client
+            except NoToken:
+                raise NoToken(
+                    "Set OPTIMAI_TOKEN to the token itself, not to the path of its file: "
+                    'OPTIMAI_TOKEN="$(cat FILE)"; `optimai token` makes one.'
+                ) from None
         return
     folder = home or own()
     if not (folder / "network.key").exists():

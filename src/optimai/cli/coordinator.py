@@ -24,6 +24,8 @@ from optimai.network.store.events import tell
 from optimai.network.store.sql import Database
 from optimai.web import pages
 
+EVERYWHERE = ("0.0.0.0", "::")  # to listen at, and no address to reach
+
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +50,7 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
     async with AsyncExitStack() as stack:
         stack.enter_context(running.only(home.folder))
         listening = stack.enter_context(listen(host, port))
+        hint = "" if url else reach(host)
         named = f"[{host}]" if ":" in host else host
         url = url or f"http://{named}:{listening.getsockname()[1]}"
         identity = home.identity(numbers)
@@ -78,7 +81,7 @@ async def serve(home: Home, numbers: Numbers, host: str, port: int, url: str, ds
         try:
             while not (server.started or serving.done()):
                 await asyncio.sleep(0.01)
-            _announce(home, url, f"{url}#{identity.id}")
+            _announce(home, url, f"{url}#{identity.id}", hint)
             stack.callback(running.withdraw, home.folder)
             await serving
         finally:
@@ -102,8 +105,20 @@ async def _say_back(home: Home, database: Database) -> None:
         )
 
 
-def _announce(home: Home, url: str, invite: str) -> None:
+def reach(host: str) -> str:
+    """What to say where an invite would lead nobody here."""
+    if host not in EVERYWHERE:
+        return ""
+    return f"{host} is no address to reach from elsewhere: name one with --url http://ADDRESS:PORT."
+
+
+def _announce(home: Home, url: str, invite: str, hint: str) -> None:
     running.announce(home.folder, url, invite)
-    print(f"The network is up: {url}\nInvite a node:    optimai join {invite}", flush=True)
+    print(
+        f"The network is up: {url}\nInvite a node:    optimai join {invite}",
+        *([hint] if hint else []),
+        sep="\n",
+        flush=True,
+    )
     if sys.stdout.isatty():
         print(f"Your token is in  {home.token}", flush=True)

@@ -11,8 +11,10 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import aiohttp
 import msgspec
@@ -21,17 +23,19 @@ from msgspec import Struct
 from rich.console import Console
 from rich.live import Live
 
-from optimai.cli import children, demo_checks, demo_evidence, demo_summary, watch
+from optimai.cli import children, watch
 from optimai.cli.children import Child, Children
-from optimai.cli.demo_checks import Story
-from optimai.cli.demo_report import Report
 from optimai.cli.private import Private
 from optimai.cli.watch import Facts
 from optimai.client.campaign_file import read
 from optimai.client.get import get
 from optimai.client.network import Client
-from optimai.core.errors import Unreachable
+from optimai.core.errors import Missing, Unreachable
+from optimai.node import lock
 from optimai.node.clock import now
+
+if TYPE_CHECKING:
+    from optimai.cli.demo_report import Report
 
 EXAMPLE = Path("examples/docs.yaml")
 HONEST = ("birch", "cedar", "alder")
@@ -63,11 +67,24 @@ def demo(
     port: int = 0,
 ) -> None:
     """Run the whole road on this machine, step by step, with liars and crashes. Status 0 if every claim holds."""
-    report = children.run(_demo(keep, into, port))
+    if not all(find_spec(one) for one in ("asyncpg", "daft", "litestar")):
+        raise Missing("The demo", "coordinator,engine")
+    with alone(into):
+        report = children.run(_demo(keep, into, port))
     sys.exit(0 if report.ok else 1)
 
 
-async def _demo(keep: bool, into: Path, port: int) -> Report:
+def alone(into: Path) -> AbstractContextManager[None]:
+    """For one demo in this folder, which it empties first. The lock stands beside it. Raises InUse."""
+    folder = into.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fix = "That is another demo. Stop it with Ctrl-C, or give this one a folder of its own with --into."
+    return lock.held(folder.with_name(f"{folder.name}.lock"), f"The demo's folder {into}", fix)
+
+
+async def _demo(keep: bool, into: Path, port: int) -> "Report":
+    from optimai.cli import demo_checks, demo_summary  # they read the database, which a base install can't
+
     out = Console(highlight=False, width=max(Console().width, 100))  # without a terminal it would be narrower
     if into.exists():
         shutil.rmtree(into)
@@ -90,7 +107,7 @@ async def _demo(keep: bool, into: Path, port: int) -> Report:
             await run.watch()
             await run.until_epoch_closed()
             version, folder = await get(network, written.campaign.name, 0, "parquet", into)
-            story = Story(
+            story = demo_checks.Story(
                 began=began,
                 name=f"{version.name}@{version.number}",
                 folder=folder,
@@ -178,6 +195,8 @@ class _Run:
 
     async def until_epoch_closed(self) -> None:
         """The epoch in which the last payouts were freed."""
+        from optimai.cli import demo_evidence
+
         with self.out.status("waiting for the epoch to close, so that anybody can recompute it"):
             head = await demo_evidence.newest_epoch(self.network)
             while await demo_evidence.newest_epoch(self.network) <= head:

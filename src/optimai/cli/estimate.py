@@ -13,6 +13,7 @@ from rich.table import Table
 
 from optimai.cli import children, watch
 from optimai.cli.children import Children
+from optimai.cli.join import Allow, allowed, told
 from optimai.cli.private import LOCAL, Private
 from optimai.client.campaign_file import Written, read
 from optimai.client.estimate import Line
@@ -28,20 +29,26 @@ def estimate(
     /,
     *,
     seconds: Annotated[int, Parameter(help="How long to try it, at most.")] = 25,
+    allow: Allow = None,
 ) -> None:
     """Try the campaign in FILE for a few seconds on a network that is thrown away, and reckon up the whole."""
     out = Console()
     written = read(file)
+    hosts = allowed(allow)
+    if hosts:
+        out.print(f"[dim]Its node may also fetch from {told(hosts)}.[/]", soft_wrap=True)
     with out.status(f"trying it for at most {seconds} s on a network that is thrown away"):
-        sample, took, rows = children.run(_try(written, seconds))
+        sample, took, rows = children.run(_try(written, seconds, hosts))
     _show(out, written, compute(written.campaign, sample["steps"], took), rows)
 
 
-async def _try(written: Written, seconds: int) -> tuple[watch.Facts, Mapping[str, float], Any]:
+async def _try(
+    written: Written, seconds: int, hosts: Mapping[str, str]
+) -> tuple[watch.Facts, Mapping[str, float], Any]:
     """What became of it, how long each step took, and the first rows."""
     with TemporaryDirectory(prefix="optimai-estimate-") as folder:
         async with Children(Path(folder) / "logs") as children:
-            private = Private(written, Path(folder) / "network", children)
+            private = Private(written, Path(folder) / "network", children, hosts)
             await private.start_coordinator()
             await private.start_site()
             await private.start_node(LOCAL)

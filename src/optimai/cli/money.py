@@ -5,14 +5,15 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.markup import escape
 
 from optimai.cli import children, connect, settings
 from optimai.cli.connect import Folder as NetworkFolder
 from optimai.cli.connect import Url
 from optimai.cli.join import Folder
-from optimai.client.network import Client
+from optimai.client.network import Booked, Client
 from optimai.core.errors import BadValue
-from optimai.core.money import opi, parse_opi
+from optimai.core.money import Nano, opi, parse_opi
 
 
 def withdraw(
@@ -29,12 +30,27 @@ def withdraw(
     place = Home(home or settings.home() / "node")
     config = place.config()
 
-    async def run() -> int:
-        async with Client(config.url) as network:
-            key = keys.key(place.folder, keys.OWNER)
-            return await network.withdraw(key, parse_opi(amount), reference)
+    nano = _some("an amount to withdraw", amount)
 
-    Console().print(f"Withdrawn. {opi(children.run(run()))} OPI are left.")
+    async def run() -> Booked:
+        async with Client(config.url) as network:
+            return await network.withdraw(keys.key(place.folder, keys.OWNER), nano, reference)
+
+    done = children.run(run())
+    said = _again(reference, "withdrawn") if done.again else "Withdrawn."
+    Console().print(f"{said} {opi(done.available_nopi)} OPI are left.", soft_wrap=True)
+
+
+def _some(what: str, amount: str) -> Nano:
+    """Raises BadValue for nothing, too."""
+    nano = parse_opi(amount)
+    if not nano:
+        raise BadValue(what, amount, "0.5")
+    return nano
+
+
+def _again(reference: str, done: str) -> str:
+    return f"Nothing was {done}: the reference {escape(reference)} was booked before."
 
 
 def deposit(
@@ -48,11 +64,15 @@ def deposit(
 ) -> None:
     """Put AMOUNT on a requester's account, as the network's operator."""
 
-    async def run() -> int:
+    _some("an amount to deposit", amount)
+
+    async def run() -> Booked:
         async with connect.network(url, home=home) as network:
             return await network.deposit(amount, reference, owner)
 
-    Console().print(f"{opi(children.run(run()))} OPI are on the account.")
+    done = children.run(run())
+    said = f"{_again(reference, 'deposited')} " if done.again else ""
+    Console().print(f"{said}{opi(done.available_nopi)} OPI are on the account.", soft_wrap=True)
 
 
 def token(

@@ -25,8 +25,13 @@ LOCAL = "local"  # the one machine of `optimai run`
 class Private:
     """The processes around a campaign. `start_…` each starts one thing and returns when it answers."""
 
-    def __init__(self, written: Written, home: Path, children: Children) -> None:
-        """Raises BadCampaign where something that is to stand beside the campaign's file does not."""
+    def __init__(
+        self, written: Written, home: Path, children: Children, allowed: Mapping[str, str] | None = None
+    ) -> None:
+        """`allowed`: what the operator lets its node fetch from besides public addresses; no campaign can.
+
+        Raises BadCampaign where something that is to stand beside the campaign's file does not.
+        """
         about = written.campaign.private
         _there(written, "private.site", about.site, "folder", Path.is_dir)
         _there(written, "private.people", about.people, "file", Path.is_file)
@@ -34,6 +39,7 @@ class Private:
         self.campaign = written.campaign
         self.home = home
         self.children = children
+        self.allowed = allowed or {}
         self.url = ""
         self.invite = ""
         self.hosts: Mapping[str, str] = {}  # the example's site: where its names lead
@@ -86,7 +92,7 @@ class Private:
         ]
         for kind in kinds:
             arguments += ["--kinds", kind]
-        for host, address in self.hosts.items():
+        for host, address in {**self.hosts, **self.allowed}.items():
             arguments += ["--allow", f"{host}={address}"]
         child = await self.children.start(name, *arguments)
         await child.says(1)

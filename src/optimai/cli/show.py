@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -18,6 +20,7 @@ from optimai.cli.connect import Url
 from optimai.cli.join import Folder
 from optimai.cli.private import LOCAL
 from optimai.client.get import parse_name
+from optimai.core.errors import BadValue
 from optimai.core.money import opi
 
 Facts = Mapping[str, Any]
@@ -41,13 +44,19 @@ def status(name: str = "", /, *, url: Url = "", home: NetworkFolder = None) -> N
             else:
                 out.print(watch.table(await watch.until_done(network, name, out)))
         if asleep:
-            out.print(
-                f"[dim]No coordinator runs in {folder}, so nothing goes on there: one was started for this answer. "
-                "`optimai run FILE` goes on with what runs.[/dim]",
-                soft_wrap=True,
-            )
+            out.print(f"[dim]{_asleep(folder, home)}[/dim]", soft_wrap=True)
 
     children.run(run())
+
+
+def _asleep(folder: Path, home: Path | None) -> str:
+    again = (
+        "run FILE" if (folder / "nodes" / LOCAL).exists() else "up"
+    )  # only `run` has a node of its own there
+    return (
+        f"No coordinator runs in {folder}, so nothing goes on there: one was started for this answer. "
+        f"`optimai {again}{connect.named(home)}` goes on with what runs."
+    )
 
 
 def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
@@ -64,10 +73,13 @@ def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
 def trace(version: str, row: str, /, *, url: Url = "", home: NetworkFolder = None) -> None:
     """From ROW (its `_row`, or how that begins) of VERSION back to signed work, verdicts and pay."""
     name, number = parse_name(version)
+    if not row:
+        raise BadValue("the name of a row", row, f"optimai trace {version} 404685fb")
 
     async def run() -> Facts:
+        at = f"/v1/versions/{quote(name, safe='')}/{number}/rows/{quote(row, safe='')}/trace"
         async with connect.network(url, home=home) as network:
-            return await network.get(f"/v1/versions/{name}/{number}/rows/{row}/trace", dict[str, Any])
+            return await network.get(at, dict[str, Any])
 
     Console(highlight=False).print(_trace(children.run(run())))
 
@@ -128,22 +140,28 @@ def pay(
     config = place.config()
     owner = fingerprint(bytes(keys.key(place.folder, keys.OWNER).verify_key))
 
-    async def run() -> list[dict[str, Any]]:
+    async def run() -> tuple[list[dict[str, Any]], int]:
         found: list[dict[str, Any]] = []
         async with connect.network("" if alone else config.url) as network:
             while more := await network.get(
                 f"/v1/owners/{owner}/earnings?after={found[-1]['id'] if found else 0}", list[dict[str, Any]]
             ):
                 found += more
-        return found
+            has = (await network.get(f"/v1/owners/{owner}", dict[str, Any]))["available_nopi"]
+        return found, has
 
-    _pay(Console(highlight=False), children.run(run()), lines)
+    _pay(Console(highlight=False), *children.run(run()), lines)
 
 
-def _pay(out: Console, lines: list[dict[str, Any]], each: bool) -> None:
-    """The sum first; then each line, or where they are many one for all of a step that have the same reason."""
-    for state in ("available", "pending", "reserved"):
-        out.print(f"{opi(sum(line['amount'] for line in lines if line['state'] == state)):>14} OPI {state}")
+def _pay(out: Console, lines: list[dict[str, Any]], has: int, each: bool) -> None:
+    """The sums first; then each line, or where they are many one for all of a step that have the same reason."""
+    for state, told in (
+        ("reserved", "reserved"),
+        ("pending", "pending"),
+        ("available", "available: earned so far"),
+    ):
+        out.print(f"{opi(sum(line['amount'] for line in lines if line['state'] == state)):>14} OPI {told}")
+    out.print(f"{opi(has):>14} OPI on the account now")
     out.print()
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     many = len(lines) > MOST_LINES and not each
@@ -179,22 +197,23 @@ def node_status(
 
     name = place.config().name
     if not follow:
-        Console().print(_status(name, place.status()))
+        Console().print(_status(name, place.status(), connect.named(home)))
         return
 
     async def run() -> None:
-        with Live(_status(name, place.status()), console=Console(), refresh_per_second=2) as live:
+        where = connect.named(home)
+        with Live(_status(name, place.status(), where), console=Console(), refresh_per_second=2) as live:
             while True:
                 await asyncio.sleep(0.5)
-                live.update(_status(name, place.status()))
+                live.update(_status(name, place.status(), where))
 
     children.run(run())
 
 
-def _status(name: str, now: Any) -> Table:
+def _status(name: str, now: Any, where: str) -> Table:
     table = Table(box=None, show_header=False)
     if now is None:
-        table.add_row(f"[b]{name}[/]", "is not running; `optimai join` starts it")
+        table.add_row(f"[b]{name}[/]", f"is not running; `optimai join{where}` starts it")
         return table
     table.add_row(f"[b]{now.name}[/]", "paused" if now.paused else "works")
     for task in now.running:

@@ -45,3 +45,4 @@ def up(
     folder = home or settings.home() / "network"
     with suppress(KeyboardInterrupt):
         uvloop.run(serve(Home(folder), numbers, host, port, url, database))
+    print("The coordinator has stopped; what it acknowledged is kept.")

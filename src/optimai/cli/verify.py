@@ -11,6 +11,7 @@ from rich.console import Console
 from optimai.cli import children, connect
 from optimai.cli.connect import Folder, Url
 from optimai.core.errors import BadValue, NotFound
+from optimai.core.ids import fingerprint
 from optimai.kinds.bundle import Report
 from optimai.kinds.bundle import verify as recompute
 from optimai.kinds.lines import Head
@@ -38,6 +39,8 @@ def verify(
 
     Status 1 where anything is wrong. Without EPOCH: the newest closed one that has a verdict.
     """
+    if epoch < 0:
+        raise BadValue("the number of an epoch", epoch, "optimai verify 7, or optimai verify for the newest")
     if bundle:
         head, data, key, before = read(bundle)
         number = _number(head)
@@ -49,7 +52,7 @@ def verify(
     if into:
         save(into, (head, data), before, key)
     report = recompute(head, data, key, before)
-    show(report, _number(head))
+    show(report, _number(head), fingerprint(key))
     sys.exit(0 if report.ok else 1)
 
 
@@ -129,8 +132,13 @@ def _read(path: Path) -> bytes:
         raise NotFound("file", str(path), f"`optimai verify EPOCH {SAVES}` writes all of them.") from None
 
 
-def show(report: Report, number: int) -> None:
+def show(report: Report, number: int, network: str) -> None:
+    """`network`: the fingerprint of its key."""
     out = Console()
+    out.print(
+        f"Checked with the key of network {network}: what stands after # in its invite is to be the same.",
+        soft_wrap=True,
+    )
     if not report.ok:
         out.print(f"[red b]{f'Epoch {number}' if number else 'This bundle'} does not hold.[/]")
         for line in report.wrong[:20]:
@@ -138,14 +146,23 @@ def show(report: Report, number: int) -> None:
         if len(report.wrong) > 20:
             out.print(f"  and {len(report.wrong) - 20} more")
         return
+    parts = [
+        f"{_count(report.verdicts, 'verdict')} on {_count(report.results, 'signed result')}",
+        f"{_count(report.proofs, 'signed answer')} to challenges",
+        _count(report.earnings, "earning"),
+        _count(report.transfers, "transfer"),
+    ]
     out.print(
-        f"[green b]Epoch {report.epoch} holds.[/] Recomputed: {report.verdicts:,} verdicts on "
-        f"{report.results:,} signed results, {report.proofs:,} signed answers to challenges, "
-        f"{report.earnings:,} earnings, "
-        f"{report.transfers:,} transfers; the accounts add up to zero."
+        f"[green b]Epoch {report.epoch} holds.[/] Recomputed: {', '.join(parts)}; the accounts add up to zero."
     )
-    if report.waived or report.refused:
-        out.print(
-            f"Only claimed: {report.waived:,} verdicts had no audit because nobody else could be had; "
-            f"{report.refused:,} results were refused for their rows."
-        )
+    claims = [
+        (report.waived, "verdict", "nobody else was there to check"),
+        (report.refused, "result", "the rows could not be taken"),
+    ]
+    for count, thing, why in claims:
+        if count:
+            out.print(f"No proof, only the network's word, is for {_count(count, thing)}: that {why}.")
+
+
+def _count(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

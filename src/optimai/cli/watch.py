@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -19,7 +20,7 @@ STYLES = {"flows": "cyan", "sealed": "green", "waits": "dim", "stopped": "red"}
 
 
 async def facts(network: Client, name: str) -> Facts:
-    return await network.get(f"/v1/campaigns/{name}", dict[str, Any])
+    return await network.get(f"/v1/campaigns/{quote(name, safe='')}", dict[str, Any])
 
 
 async def until_done(

@@ -61,7 +61,11 @@ def read(path: Path) -> Written:
     if path.stat().st_size > MOST_BYTES:
         raise BadCampaign(str(path), f"it is larger than {MOST_BYTES:,} bytes", "Give inputs as a dataset")
     try:
-        raw = yaml.load(path.read_text(), Loader=_Strict)  # noqa: S506 - a SafeLoader
+        raw = yaml.load(path.read_text("utf-8"), Loader=_Strict)  # noqa: S506 - a SafeLoader
+    except UnicodeDecodeError as fault:
+        raise BadCampaign(
+            str(path), f"byte {fault.start + 1:,} of it is not UTF-8", "Save it as UTF-8"
+        ) from None
     except yaml.MarkedYAMLError as fault:
         where = f"line {fault.problem_mark.line + 1}" if fault.problem_mark else str(path)
         raise BadCampaign(where, fault.problem or str(fault), "Write it as YAML") from None

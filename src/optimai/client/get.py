@@ -27,7 +27,7 @@ Form = Literal["parquet", "jsonl"]
 def parse_name(text: str) -> tuple[str, int]:
     """`docs@3`, or `docs` for the newest (number 0)."""
     name, at, number = text.partition("@")
-    if at and not number.isdecimal():
+    if not name or (at and not number.isdecimal()):
         raise NotFound("version", text, "Write NAME@NUMBER, or NAME for the newest.")
     return name, int(number or 0)
 

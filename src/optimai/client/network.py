@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 import aiohttp
 import msgspec
+from msgspec import Struct
 from nacl.signing import SigningKey, VerifyKey
 
-from optimai.core.errors import BadSignature, OptimaiError, Unreachable, told
+from optimai.core.errors import BadSignature, OptimaiError, Unreachable, known, told
 from optimai.core.ids import BlobId, NetworkId, blob_id, fingerprint
 from optimai.core.version import VERSION, Version
 from optimai.wire import envelope
@@ -24,6 +25,13 @@ from optimai.wire.exchange import NETWORK, Network
 from optimai.wire.withdrawal import WITHDRAWAL, Withdrawal
 
 T = TypeVar("T")
+
+
+class Booked(Struct, frozen=True):
+    """What a deposit or a withdrawal did."""
+
+    available_nopi: int  # on the account afterwards
+    again: bool  # the reference was booked before, so nothing moved
 
 
 class Client:
@@ -66,18 +74,18 @@ class Client:
         """End a campaign before its time."""
         await self.call("POST", f"/v1/campaigns/{quote(name, safe='')}/cancel")
 
-    async def deposit(self, amount: str, reference: str, owner: str = "") -> int:
-        """Nano-OPI on the account afterwards. For operators; the same reference counts once."""
+    async def deposit(self, amount: str, reference: str, owner: str = "") -> Booked:
+        """For operators; the same reference counts once."""
         said = msgspec.json.encode({"amount": amount, "reference": reference, "owner": owner})
-        return int(msgspec.json.decode(await self.call("POST", "/v1/deposits", said))["available_nopi"])
+        return msgspec.json.decode(await self.call("POST", "/v1/deposits", said), type=Booked)
 
     async def token(self, owner: str, name: str, scopes: Sequence[str]) -> str:
         """A new token, shown this once. For operators."""
         said = msgspec.json.encode({"owner": owner, "name": name, "scopes": list(scopes)})
         return str(msgspec.json.decode(await self.call("POST", "/v1/tokens", said))["token"])
 
-    async def withdraw(self, key: SigningKey, amount: int, reference: str) -> int:
-        """Take out what is available to the owner of `key`; nano-OPI that are left."""
+    async def withdraw(self, key: SigningKey, amount: int, reference: str) -> Booked:
+        """Take out what is available to the owner of `key`; the same reference counts once."""
         payload = Withdrawal(
             network=(await self.network()).network,
             owner_key=bytes(key.verify_key),
@@ -86,7 +94,7 @@ class Client:
         )
         signed = envelope.sign(WITHDRAWAL, msgspec.json.encode(payload), key)
         answer = await self.call("POST", "/v1/withdrawals", envelope.write(signed))
-        return int(msgspec.json.decode(answer)["available_nopi"])
+        return msgspec.json.decode(answer, type=Booked)
 
     async def network(self, expected: NetworkId | None = None) -> Network:
         """Who it is. Raises BadSignature where its key is not the one of `expected`."""
@@ -100,7 +108,7 @@ class Client:
 
     async def version(self, name: str, number: int = 0) -> Version:
         """The manifest, if the network signed it; number 0 is the newest."""
-        signed = envelope.read(await self.call("GET", f"/v1/versions/{name}/{number}"))
+        signed = envelope.read(await self.call("GET", f"/v1/versions/{quote(name, safe='')}/{number}"))
         envelope.verify(signed, VERSION, (await self.network()).key)
         return msgspec.json.decode(signed.payload, type=Version)
 
@@ -120,6 +128,7 @@ def _refused(status: int, data: bytes) -> OptimaiError:
     """What the network answered, as if it had been raised here."""
     try:
         said = msgspec.json.decode(data, type=dict[str, Any])
-        return told(str(said["code"]), str(said["message"]))
+        code = str(said["code"])
+        return told("not_found" if status == 404 and not known(code) else code, str(said["message"]))
     except (msgspec.DecodeError, KeyError):
         return told("", f"The network answered {status}, and nothing that explains it. Look at its log.")

@@ -127,10 +127,8 @@ class NotYours(OptimaiError):
 class NoToken(OptimaiError):
     code, status, fault = "no_token", 401, "theirs"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "This needs a token. Send it as `Authorization: Bearer …`; `optimai token` makes one."
-        )
+    def __init__(self, fix: str = "Send it as `Authorization: Bearer …`; `optimai token` makes one.") -> None:
+        super().__init__(f"This needs a token that the network knows. {fix}")
 
 
 class NotAllowed(OptimaiError):
@@ -179,10 +177,20 @@ class InUse(OptimaiError):
 class NotEnough(OptimaiError):
     code, status, fault = "not_enough", 402, "theirs"
 
-    def __init__(self, account: str, has: str, needs: str) -> None:
+    def __init__(self, account: str, has: str, needs: str, deposit: str) -> None:
         super().__init__(
             f"{account} has {has} OPI and needs {needs}. "
-            f"Deposit the rest (the network's operator: `optimai deposit AMOUNT --reference WORD`) and try again."
+            f"Deposit the rest (the network's operator: `{deposit}`) and try again."
+        )
+
+
+class Overdrawn(OptimaiError):
+    code, status, fault = "overdrawn", 402, "theirs"
+
+    def __init__(self, has: str, wanted: str) -> None:
+        super().__init__(
+            f"{wanted} OPI were to be withdrawn, and {has} are on the account. "
+            f"Ask for at most that; what is pending gets there once it can't be overturned any more."
         )
 
 
@@ -284,7 +292,7 @@ class ChildEnded(OptimaiError):
     def __init__(self, name: str, said: str, log: str) -> None:
         super().__init__(
             f"The process {name} ended by itself, and the rest with it; the last that it said: {said}. "
-            f"See its log, {log}."
+            f"Its log is {log}. Run the same command again: nothing acknowledged is lost."
         )
 
 

@@ -102,7 +102,7 @@ def _open(head: Envelope, data: bytes, key: bytes) -> tuple[Head | None, list[st
         envelope.verify(head, HEAD, key)
         top = msgspec.json.decode(head.payload, type=Head)
     except (OptimaiError, msgspec.DecodeError) as fault:
-        return None, [f"The head is not this network's: {fault}"]
+        return None, [f"The head is not this network's: {_what(fault)}"]
     if top.network != fingerprint(key):
         return None, [f"The head is of network {top.network}."]
     found = chunks(data)
@@ -114,6 +114,12 @@ def _open(head: Envelope, data: bytes, key: bytes) -> tuple[Head | None, list[st
     if len(top.chunks) != len(found):
         wrong.append("The bundle is longer or shorter than its head says.")
     return top, wrong
+
+
+def _what(fault: Exception) -> str:
+    """Without its last sentence, which advises whoever sent it."""
+    said, _, _ = str(fault).rpartition(". ")
+    return f"{said}." if said else str(fault)
 
 
 def _apart(top: Head, lines: list[Line], key: bytes, head: Envelope, data: bytes) -> list[str]:
@@ -197,7 +203,7 @@ class _Recount:
             signed = msgspec.json.decode(one.payload, type=Signed)
             envelope.verify(one, EXCHANGE, self.nodes[signed.node].key)
         except (OptimaiError, KeyError, msgspec.DecodeError) as fault:
-            self.wrong.append(f"Envelope {one.id[:12]} was not signed by the node it names: {fault}")
+            self.wrong.append(f"Envelope {one.id[:12]} was not signed by the node it names: {_what(fault)}")
             return one.id, None
         if fingerprint(self.nodes[signed.node].key) != signed.node or signed.network != self.top.network:
             self.wrong.append(f"Envelope {one.id[:12]} is of another node or network.")

@@ -1,38 +1,54 @@
 """Accounts of requesters and contributors: what comes in from outside, and what goes out."""
 
+from msgspec import Struct
+
 from optimai.core import ledger
 from optimai.core.clock import Instant
-from optimai.core.errors import WrongNetwork
+from optimai.core.errors import BadValue, NotEnough, Overdrawn, WrongNetwork
 from optimai.core.ids import OwnerId, fingerprint
 from optimai.core.ledger import OUTSIDE, Transfer
-from optimai.core.money import Nano
+from optimai.core.money import Nano, opi
 from optimai.network.store import money, reading
 from optimai.network.store.sql import Database, Tx
 from optimai.wire import envelope
 from optimai.wire.withdrawal import WITHDRAWAL, read_withdrawal
 
 
-async def deposit(tx: Tx, owner: OwnerId, amount: Nano, reference: str, now: Instant) -> Nano:
-    """Once for each reference; the balance after it."""
+class Booked(Struct, frozen=True):
+    left: Nano  # on the account
+    again: bool  # its reference was booked before, so nothing moved
+
+
+async def deposit(tx: Tx, owner: OwnerId, amount: Nano, reference: str, now: Instant) -> Booked:
+    """Once for each reference. Raises BadValue for nothing."""
+    if amount <= 0:
+        raise BadValue("an amount to deposit", f"{opi(amount)} OPI", "50 OPI")
     about = f"{owner} {reference}"
-    await _once(tx, ledger.move("deposit", about, OUTSIDE, ledger.available(owner), amount), now)
-    return await balance(tx, owner)
+    return await _once(
+        tx, owner, ledger.move("deposit", about, OUTSIDE, ledger.available(owner), amount), now
+    )
 
 
-async def withdraw(tx: Tx, owner: OwnerId, amount: Nano, reference: str, now: Instant) -> Nano:
-    """Once for each reference; the balance after it. Raises NotEnough where less is available."""
+async def withdraw(tx: Tx, owner: OwnerId, amount: Nano, reference: str, now: Instant) -> Booked:
+    """Once for each reference. Raises Overdrawn where less is available."""
     about = f"{owner} {reference}"
-    await _once(tx, ledger.move("withdraw", about, ledger.available(owner), OUTSIDE, amount), now)
-    return await balance(tx, owner)
+    try:
+        return await _once(
+            tx, owner, ledger.move("withdraw", about, ledger.available(owner), OUTSIDE, amount), now
+        )
+    except NotEnough:
+        raise Overdrawn(opi(await balance(tx, owner)), opi(amount)) from None
 
 
-async def _once(tx: Tx, transfer: Transfer, now: Instant) -> None:
-    if not await money.posted(tx, transfer.event, transfer.about):
+async def _once(tx: Tx, owner: OwnerId, transfer: Transfer, now: Instant) -> Booked:
+    again = await money.posted(tx, transfer.event, transfer.about)
+    if not again:
         await money.post(tx, [transfer], now)
+    return Booked(await balance(tx, owner), again)
 
 
-async def withdraw_signed(database: Database, data: bytes) -> tuple[OwnerId, Nano]:
-    """What an owner's own signature asks for; the owner, and what is left."""
+async def withdraw_signed(database: Database, data: bytes) -> tuple[OwnerId, Booked]:
+    """What an owner's own signature asks for; the owner, and what became of it."""
     signed = envelope.read(data)
     said = read_withdrawal(signed)
     envelope.verify(signed, WITHDRAWAL, said.owner_key)

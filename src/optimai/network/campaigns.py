@@ -44,7 +44,8 @@ async def _same(tx: Tx, name: str, raw: Mapping[str, Any], requester: OwnerId) -
         raise Taken(
             "campaign",
             name,
-            f"It runs, and its file was another. Wait until it has ended; or end it by `optimai cancel {name}`, "
+            f"It runs, and its file was another. Wait until it has ended; or end it by "
+            f"`{tx.network.commands(f'cancel {name}')}`, "
             f"which frees its name at once; or give this one another name.",
         )
     return there.number
@@ -59,7 +60,7 @@ async def cancel(tx: Tx, now: Instant, name: str, who: Bearer) -> None:
     """
     there = await campaigns.running(tx, name)
     if there is None:
-        raise NotFound("running campaign", name, "`optimai status` lists those there are.")
+        raise NotFound("running campaign", name, f"`{tx.network.commands('status')}` lists those there are.")
     if there.requester != who.owner and "admin" not in who.scopes:
         raise NotAllowed("admin")
     if await campaigns.cut_short(tx, there.number, now):

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 from nacl.signing import SigningKey
 
-from optimai.core.errors import WrongNetwork
+from optimai.core.errors import BadValue, WrongNetwork
 from optimai.core.ids import NetworkId, fingerprint
 from optimai.node import ability, keys
 from optimai.node.home import Config, HandsName, Home
@@ -61,6 +61,32 @@ async def join(
     config = replace(config, name=enrolled.name)
     home.keep(config)
     return config
+
+
+def change(
+    home: Home,
+    *,
+    name: str = "",
+    cores: int = 0,
+    kinds: tuple[str, ...] | None = None,
+    hosts: Mapping[str, str] | None = None,
+) -> Config:
+    """What a node that has joined does otherwise from now on; what is left out stays as it is in `node.json`.
+
+    Raises NotFound before it has joined and for `kinds` that this machine does not do, InUse while an agent runs
+    here, and BadValue for a new name: the network keeps the one that it was told first.
+    """
+    config = home.config()
+    if name not in ("", config.name):
+        raise BadValue("the name that the network knows this node by", name, f"--name {config.name}")
+    new = replace(
+        config, cores=cores or config.cores, kinds=kinds or config.kinds, hosts=hosts or config.hosts
+    )
+    ability.kinds_here(new.kinds, new.hands)
+    if new != config:
+        with home.only_agent():
+            home.keep(new)
+    return new
 
 
 def wish(config: Config, owner: SigningKey, node: SigningKey) -> Enrol:

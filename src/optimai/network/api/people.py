@@ -57,6 +57,10 @@ class Balance(msgspec.Struct, frozen=True):
     available_nopi: int
 
 
+class Booked(Balance, frozen=True):
+    again: bool  # the reference was booked before, so nothing moved
+
+
 @post("/v1/campaigns", status_code=201)
 async def submit(request: Request[Any, Any, Any], database: Here) -> Submitted:
     """Take in a campaign (the file's values as JSON). Its budget leaves your account at once."""
@@ -97,20 +101,20 @@ async def cancel(request: Request[Any, Any, Any], database: Here, name: Name) ->
 
 
 @post("/v1/deposits", status_code=201)
-async def deposit(request: Request[Any, Any, Any], database: Here, data: JSONBody[Deposit]) -> Balance:
+async def deposit(request: Request[Any, Any, Any], database: Here, data: JSONBody[Deposit]) -> Booked:
     """Put OPI on an account. In a private network the operator says so; nothing else backs it yet."""
     async with database.begin() as (tx, now):
         who = await access.person(tx, access.bearer_of(request.headers), "admin")
         owner = OwnerId(data.owner) if data.owner else who.owner
-        has = await accounts.deposit(tx, owner, parse_opi(data.amount), data.reference, now)
-    return Balance(owner, has)
+        done = await accounts.deposit(tx, owner, parse_opi(data.amount), data.reference, now)
+    return Booked(owner, done.left, done.again)
 
 
 @post("/v1/withdrawals", status_code=201)
-async def withdraw(request: Request[Any, Any, Any], database: Here) -> Balance:
+async def withdraw(request: Request[Any, Any, Any], database: Here) -> Booked:
     """Take out what is available to an owner. The body is an envelope signed by the owner's key."""
-    owner, left = await accounts.withdraw_signed(database, await body(request, 1 << 14))
-    return Balance(owner, left)
+    owner, done = await accounts.withdraw_signed(database, await body(request, 1 << 14))
+    return Booked(owner, done.left, done.again)
 
 
 @post("/v1/tokens", status_code=201)
@@ -158,6 +162,13 @@ async def traced(database: Here, name: Name, number: Number, row: Name) -> Trace
         return await trace.row(tx, name, number, row)
 
 
+@get("/v1/owners/{owner:str}")
+async def owner(database: Here, owner: Name) -> Balance:
+    """What is on an owner's account just now: what became available, less what was withdrawn."""
+    async with look(database) as (tx, _):
+        return Balance(owner, await accounts.balance(tx, OwnerId(owner)))
+
+
 @get("/v1/owners/{owner:str}/earnings")
 async def earned(database: Here, owner: Name, after: After = 0) -> list[Line]:
     """An owner's lines of pay in the order they were written, zeros too; `after` is the last one you have."""
@@ -170,6 +181,7 @@ HANDLERS = [
     token,
     rows,
     traced,
+    owner,
     earned,
     submit,
     listed,

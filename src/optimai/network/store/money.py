@@ -22,8 +22,14 @@ async def post(tx: Tx, transfers: Sequence[Transfer], now: Instant) -> None:
     has = await balances(tx, list(changes))
     for account, change in changes.items():
         if has[account] + change < 0 and account != ledger.OUTSIDE:
-            raise NotEnough(account, opi(has[account]), opi(Nano(-change)))
+            deposit = tx.network.commands("deposit AMOUNT --reference WORD")
+            raise NotEnough(_told(account), opi(has[account]), opi(Nano(-change)), deposit)
     await write(tx, transfers, now)
+
+
+def _told(account: Account) -> str:
+    sort, _, name = account.partition(":")
+    return f"The account of {name}" if sort == "available" else account
 
 
 async def write(tx: Tx, transfers: Sequence[Transfer], now: Instant) -> None:
