@@ -77,6 +77,11 @@ def test_a_good_one_says_what_it_says():
         ("appeal", "2 weeks", "appeal: '2 weeks' is not a span of time"),
         ("unheard", "of", "campaign: Object contains unknown field `unheard`"),
         ("people", "robots", "people: Invalid enum value 'robots'"),
+        (
+            "terms",
+            {"visibility": "Private"},
+            "terms.visibility: it is 'Private'. Write one of public, private",
+        ),
         ("terms", {"license": 3}, "terms[...]: Expected `str`, got `int`"),
         ("inputs", {"Seeds": ["x"]}, "inputs.Seeds: 'Seeds' is not a name"),
         ("inputs", {"seeds": [{"_row": "x"}]}, "inputs.seeds: '_row' begins with _"),

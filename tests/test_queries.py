@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from optimai.core.clock import Instant
-from optimai.core.errors import BadValue, NotFound
+from optimai.core.errors import BadValue, NotFound, Private
 from optimai.core.ids import EarningId
 from optimai.network.queries import (
     Database,
@@ -249,7 +249,7 @@ async def test_rows_of_a_private_dataset_are_shown_to_nobody(server: str):
         async with look(database) as (tx, _):
             shown = await datasets.version(tx, "plants", 1)
             assert (shown.private, shown.first) == (True, ())
-            with pytest.raises(NotFound):
+            with pytest.raises(Private):
                 await trace.row(tx, "plants", 1, "0")
 
 

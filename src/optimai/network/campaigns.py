@@ -80,11 +80,9 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
     columns.check(campaign)
     number = await campaigns.add(
         tx,
-        campaign.name,
+        campaign,
         requester,
         msgspec.json.encode(raw),
-        campaign.dataset.source,
-        campaign.budget,
         Instant(now + campaign.until),
         now,
     )

@@ -13,6 +13,7 @@ from optimai.core.money import Nano
 from optimai.network.queries import checks, money, steps, workers
 from optimai.network.queries.checks import Check
 from optimai.network.queries.money import Money
+from optimai.network.queries.private import Who, shown
 from optimai.network.queries.steps import Step
 from optimai.network.queries.workers import Worker
 from optimai.network.store import watching
@@ -70,7 +71,7 @@ async def listed(tx: Tx) -> tuple[Summary, ...]:
     return tuple(msgspec.convert(dict(row), Summary) for row in await watching.campaigns(tx, MOST))
 
 
-async def named(tx: Tx, now: Instant, name: str) -> Campaign:
+async def named(tx: Tx, now: Instant, name: str, who: Who = None) -> Campaign:
     """The campaign of that name that runs, else the last one that did. Raises NotFound."""
     row = await watching.campaign(tx, name)
     if row is None:
@@ -78,7 +79,8 @@ async def named(tx: Tx, now: Instant, name: str) -> Campaign:
     spec = written.parse(msgspec.json.decode(row["spec"]))
     version = await watching.last_version(tx, row["id"])
     about = await steps.of(tx, now, row)
-    who = await workers.of(tx, now, row["id"])
+    reasons = shown(who, row)
+    nodes = await workers.of(tx, now, row["id"], reasons)
     return Campaign(
         id=row["id"],
         name=name,
@@ -90,12 +92,12 @@ async def named(tx: Tx, now: Instant, name: str) -> Campaign:
         people=spec.people,
         target=spec.dataset.source,
         steps=about,
-        checks=await checks.of(tx, row["id"], row["created"], row["ended"] or now),
-        workers=who,
+        checks=await checks.of(tx, row["id"], row["created"], row["ended"] or now, reasons),
+        workers=nodes,
         money=await money.of(tx, row["id"], row["budget"]),
         version=Made(*version.values()) if version else None,
-        checked=sum(one.checked for one in who),
-        faults=sum(one.faults for one in who),
+        checked=sum(one.checked for one in nodes),
+        faults=sum(one.faults for one in nodes),
         time_left=_time_left(next(step for step in about if step.name == spec.dataset.source)),
     )
 

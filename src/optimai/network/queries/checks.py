@@ -21,6 +21,7 @@ from optimai.core.clock import Instant
 from optimai.core.ids import CampaignId, NodeId
 from optimai.core.money import Nano
 from optimai.kinds.ruling import Found
+from optimai.network.queries.private import WHY
 from optimai.network.store import watching
 from optimai.network.store.sql import Record, Tx
 
@@ -53,14 +54,22 @@ class Check(Struct, frozen=True, kw_only=True):
     done: int = 0  # lapsed, declined: tasks that others have done since
 
 
-async def of(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant) -> tuple[Check, ...]:
+async def of(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant, reasons: bool) -> tuple[Check, ...]:
+    """With `reasons`, or without the words of its judges and nodes: these may tell what its rows say."""
     refused = [_refused(row) for row in await watching.refused(tx, campaign, LOOKED_AT)]
     left = [_left(row) for row in await watching.left(tx, campaign, MOST)]
     told = [
-        Check(at=row["at"], what="told", tone=row["tone"], title=row["title"], why=row["why"])
+        Check(
+            at=row["at"],
+            what="told",
+            tone=row["tone"],
+            title=row["title"],
+            why=row["why"] if reasons or row["campaign"] is None else WHY,
+        )
         for row in await watching.events(tx, campaign, begin, end, MOST)
     ]
-    lines = [*told, *together(refused), *left]
+    work = [*together(refused), *left]
+    lines = [*told, *(work if reasons else [replace(one, why=WHY, reasons=frozenset()) for one in work])]
     return tuple(sorted(lines, key=lambda line: line.at, reverse=True)[:MOST])
 
 

@@ -21,6 +21,7 @@ from optimai.kinds.ruling import Draw, Record
 from optimai.network import shards
 from optimai.network.queries import evidence
 from optimai.network.queries.datasets import manifest
+from optimai.network.queries.private import Who, require
 from optimai.network.store import tracing
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
@@ -96,15 +97,14 @@ class Trace(Struct, frozen=True, kw_only=True):
     cut: int  # rows that were left out, because there are too many
 
 
-async def row(tx: Tx, name: str, number: int, prefix: str) -> Trace:
+async def row(tx: Tx, name: str, number: int, prefix: str, who: Who = None) -> Trace:
     """Of the row whose name begins so, in that version (0: the newest).
 
-    Raises NotFound; BadValue where it is not exactly one.
+    Raises NotFound; Private; BadValue where it is not exactly one.
     """
     found = await evidence.version(tx, name, number)
     version, signed = manifest(found["manifest"])
-    if version.private:
-        raise NotFound("public trace of", f"{name}@{version.number}", "Its terms keep its rows private.")
+    require(who, found, f"The way back from a row of {name}@{version.number}")
     shard, named = await _find(tx, version, prefix)
     walk = _Walk(tx, found["campaign"])
     await walk.from_row(await _row(tx, [shard], named))

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from optimai.core.campaign import Campaign
 from optimai.core.clock import Instant
 from optimai.core.ids import CampaignId, OwnerId, StepId
 from optimai.kinds.contract import Shard
@@ -49,20 +50,21 @@ class Ready(Struct, frozen=True):
 
 
 async def add(
-    tx: Tx, name: str, requester: OwnerId, spec: bytes, dataset: str, budget: int, ends: Instant, now: Instant
+    tx: Tx, campaign: Campaign, requester: OwnerId, spec: bytes, ends: Instant, now: Instant
 ) -> CampaignId | None:
     """None where one of that name runs and is not cancelled."""
     found = await tx.fetchval(
         """
-        insert into campaign (name, requester, spec, dataset, budget, state, created, ends)
-        values ($1, $2, $3, $4, $5, 'running', $6, $7)
+        insert into campaign (name, requester, spec, dataset, private, budget, state, created, ends)
+        values ($1, $2, $3, $4, $5, $6, 'running', $7, $8)
         on conflict (name) where state = 'running' and not cancelled do nothing returning id
         """,
-        name,
+        campaign.name,
         requester,
         spec,
-        dataset,
-        budget,
+        campaign.dataset.source,
+        campaign.rows_private,
+        campaign.budget,
         now,
         ends,
     )

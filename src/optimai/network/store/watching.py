@@ -13,7 +13,7 @@ async def campaign(tx: Tx, name: str) -> Record | None:
     """The last of those that ever had this name."""
     return await tx.fetchrow(
         """
-        select id, name, spec, budget, state, created, ends, ended from campaign
+        select id, name, requester, private, spec, budget, state, created, ends, ended from campaign
          where name = $1 order by id desc limit 1
         """,
         name,
@@ -223,7 +223,7 @@ async def events(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant, mos
     """What was told about it, and in its time about the whole network."""
     return await tx.fetch(
         """
-        select at, tone, title, why from event
+        select at, tone, title, why, campaign from event
          where (campaign = $1 or campaign is null) and at between $2 and $3 order by id desc limit $4
         """,
         campaign,
