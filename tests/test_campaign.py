@@ -121,6 +121,16 @@ def test_what_is_wrong_is_told_with_its_place_and_what_to_write(where: str, valu
     assert fault.value.__cause__ is None
 
 
+def test_a_budget_pays_for_one_unit_of_each_step_at_least():
+    parse(changed("steps.pages.price", "500/page") | {"budget": "500 OPI"})
+    with pytest.raises(BadCampaign) as fault:
+        parse(changed("steps.pages.price", "2/page") | {"budget": "1.5 OPI"})
+    assert str(fault.value) == (
+        "steps.pages.price: one page costs 2.000 OPI, and the whole budget is 1.500 OPI. "
+        "Write a lower price or a larger budget"
+    )
+
+
 def test_there_may_be_many_steps_but_not_any_number():
     steps = {f"s{number}": {"kind": "x", "from": "seeds"} for number in range(MOST_STEPS)}
     assert len(parse(changed("steps", steps) | {"dataset": {"from": "s0"}}).steps) == MOST_STEPS

@@ -229,6 +229,34 @@ async def test_what_only_a_kind_knows_is_checked_before_any_money_moves(
     assert await road.balance(f"available:{REQUESTER}") == 1_000 * OPI
 
 
+@pytest.mark.parametrize(
+    ("steps", "dataset", "said"),
+    [
+        (
+            {"tried": "nothing", "kept": "tried"},
+            "kept",
+            r"dataset\.from: kept .* no rows\. Name one that does: tried",
+        ),
+        (
+            {"kept": "nothing"},
+            "kept",
+            r"dataset\.from: kept is of the kind hold, which gives no rows\. Add a step",
+        ),
+        ({"tried": "nothing", "kept": "tried", "again": "kept"}, "tried", r"steps\.again\.from: kept "),
+    ],
+)
+async def test_of_a_step_that_gives_no_rows_nothing_can_be_made(
+    road: Road, steps: dict[str, str], dataset: str, said: str
+):
+    await road.deposit()
+    kinds = {"tried": {"kind": "trial"}}
+    written = {
+        name: kinds.get(name, {"kind": "hold", "for": "1h"}) | {"from": of} for name, of in steps.items()
+    }
+    with pytest.raises(BadCampaign, match=f"^{said}"):
+        await road.submit(campaign() | {"steps": written, "dataset": {"from": dataset}})
+
+
 async def test_an_input_may_say_anything_but_not_what_a_row_is_called(road: Road):
     await road.deposit()
     with pytest.raises(BadCampaign, match=r"^inputs\.nothing: '_row' begins with _"):

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from optimai.core.chance import MILLION, Ppm
 from optimai.core.errors import BadCampaign, BadValue
-from optimai.core.money import Nano, Price, parse_opi, parse_price
+from optimai.core.money import Nano, Price, opi, parse_opi, parse_price
 from optimai.core.period import parse_period, parse_share
 from optimai.core.rows import Int64
 
@@ -125,6 +125,13 @@ def parse(raw: Mapping[str, Any]) -> Campaign:
         raise BadCampaign("terms.visibility", f"it is {said!r}", f"Write one of {', '.join(VISIBLE)}")
     if budget <= 0:
         raise BadCampaign("budget", "it is zero", "Give at least what `optimai estimate` says")
+    for step in steps:
+        if step.price and step.price.nano > budget:
+            raise BadCampaign(
+                f"steps.{step.name}.price",
+                f"one {step.price.unit} costs {opi(step.price.nano)} OPI, and the whole budget is {opi(budget)} OPI",
+                "Write a lower price or a larger budget",
+            )
     return Campaign(
         name=file.campaign,
         budget=budget,
