@@ -149,6 +149,14 @@ async def test_what_was_refused_or_overturned_says_whose_it_was_and_where_its_mo
     assert overturned.name == "fay"
     assert overturned.units > 0
     assert "too many known answers" in overturned.why
+    prices = {"topic": 4_000_000, "length": 1_000_000, "kept": 5_000_000}
+    for one in found.checks:
+        if one.what in ("refused", "overturned"):
+            assert one.returned + one.paid == one.units * prices[one.step], "the money is that of these units"
+    moved = "select sum((entry.value)::bigint)::bigint from transfer, jsonb_each_text(entries) as entry"
+    async with look(story.database) as (tx, _):
+        sums = await tx.fetchval(f"{moved} where event = 'overturn' and entry.key like 'escrow:%'")
+    assert overturned.returned == sums, "and the ledger says the same"
     told = [one.title for one in found.checks if one.what == "told"]
     assert "Suspended fay for label" in told
     assert "Suspended dan for word_count" in told

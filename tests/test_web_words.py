@@ -139,6 +139,14 @@ def test_a_share_is_only_0_or_100_percent_of_none_or_all(given: tuple[int, int])
     assert (said == "100 %") == (part == whole)
 
 
+@pytest.mark.parametrize(
+    ("part", "whole", "said"),
+    [(4, 6, "67 %"), (1, 3, "33 %"), (1, 8, "13 %"), (1, 300, "under 1 %"), (299, 300, "over 99 %")],
+)
+def test_a_share_is_rounded_and_not_cut(part: int, whole: int, said: str):
+    assert words.share(part, whole) == said
+
+
 def test_a_moment_of_another_day_says_which():
     assert words.when(NOON, NOON).striptags() == "12:00:00"
     assert words.when(NOON, Instant(NOON + timedelta(days=1))).striptags() == "1 Dec 12:00"
@@ -164,8 +172,10 @@ def check(what: str, units: int = 4, **said: Any) -> Check:
 
 
 def test_what_went_wrong_is_told_with_what_was_done_about_it():
-    assert words.what(check("refused")) == "4 pages of pages by"
-    assert words.what(check("refused", audit=True)) == "4 pages of pages, as a check, by"
+    assert words.what(check("refused", step="crawl")) == "4 pages of crawl by"
+    assert words.what(check("refused", step="crawl", audit=True)) == "4 pages of crawl, as a check, by"
+    assert words.what(check("refused")) == "4 pages by"
+    assert words.what(check("refused", 1)) == "1 page by"
     assert words.done_about(check("refused", returned=OPI)) == "1.000 OPI went back to escrow."
     assert words.done_about(check("overturned", returned=OPI)) == (
         "They were pending and are void now: 1.000 OPI went back to escrow."

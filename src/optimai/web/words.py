@@ -32,15 +32,23 @@ def plural(noun: str) -> str:
     return {"person": "people"}.get(noun, f"{noun}s")
 
 
+def units(number: int, unit: str, step: str) -> str:
+    """`214 rows of text`; `12 pages` where the step is called so too."""
+    said = count(number, unit)
+    return said if step in (unit, plural(unit)) else f"{said} of {step}"
+
+
 def amount(nano: int) -> str:
     return f"{opi(Nano(nano))} OPI"
 
 
 def share(part: int, whole: int) -> str:
     """In whole percents, but never 0 % or 100 % of what is not quite none or all."""
-    percent = part * 100 // whole
+    percent = (200 * part + whole) // (2 * whole)
     if percent == 0 and part:
         return "under 1 %"
+    if percent == 100 and part < whole:
+        return "over 99 %"
     return f"{percent} %"
 
 
@@ -199,7 +207,7 @@ def what(check: Check) -> str:
     """`214 pages of crawl by fern`, without the name."""
     if check.what in ("lapsed", "declined"):
         return f"{count(check.units, 'task')} of {check.step} by"
-    return f"{count(check.units, check.unit)} of {check.step}{', as a check,' if check.audit else ''} by"
+    return f"{units(check.units, check.unit, check.step)}{', as a check,' if check.audit else ''} by"
 
 
 def done_about(check: Check) -> str:

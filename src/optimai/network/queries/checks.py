@@ -46,10 +46,10 @@ class Check(Struct, frozen=True, kw_only=True):
     step: str = ""  # of which step,
     audit: bool = False  # done as a check of somebody else's work
     unit: str = ""
-    units: int = 0  # how many units were wrong (lapsed, declined: how many tasks)
+    units: int = 0  # those that are not paid, or were before (lapsed, declined: how many tasks)
     tasks: int = 0
     reasons: frozenset[str] = frozenset()  # all there were; `why` is that of the last
-    returned: Nano = Nano(0)  # what could have been earned with them, and went back to escrow
+    returned: Nano = Nano(0)  # what was reserved for them or pending, and went back to escrow
     paid: Nano = Nano(0)  # what had been paid for them, for good, before it was found out
     done: int = 0  # lapsed, declined: tasks that others have done since
 
@@ -75,9 +75,11 @@ async def of(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant, reasons
 
 def _refused(row: Record) -> Check:
     held_before = _held_before(row)
-    lost = row["units"] - row["held"]
     overturned = held_before > row["held"]
-    earned = row["held"] * row["price"] if row["trusted"] else 0
+    most = held_before if overturned else row["units"]  # that there was money for, when this verdict came
+    paid = row["paid"] // row["price"] if row["price"] else 0
+    unpaid = most - max(paid, row["held"] if row["trusted"] else 0)
+    paid_before = max(0, paid - row["held"])
     what: What = "overturned" if overturned else "refused" if row["faults"] else "uncounted"
     return Check(
         at=row["at"],
@@ -91,10 +93,10 @@ def _refused(row: Record) -> Check:
         step=row["step"],
         audit=row["role"] == "audit",
         unit=row["unit"],
-        units=held_before - row["held"] if overturned else lost or row["faults"],
+        units=unpaid + paid_before or row["faults"],
         tasks=1,
-        returned=Nano(row["units"] * row["price"] - max(row["paid"], earned)),
-        paid=Nano(max(0, row["paid"] - row["held"] * row["price"])),
+        returned=Nano(unpaid * row["price"]),
+        paid=Nano(paid_before * row["price"]),
     )
 
 
