@@ -81,6 +81,7 @@ async def place(server: str) -> AsyncIterator[Place]:
             "owner": row["who"],
             "blob": row["blobs"],
             "version": ["plants", "plants@0", "plants@1"],
+            "run": ["0", "1"],
             "path": ["nowhere"],
         }
         whole = app.make(database, routes(database))

@@ -29,6 +29,7 @@ from optimai.network.queries.steps import Step
 from optimai.network.queries.workers import Worker
 from optimai.sim.world import World
 from tests import town
+from tests.road import Road
 from tests.town import fresh
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -120,6 +121,31 @@ async def test_the_series_holds_every_unit_that_is_believed(story: Story):
     for one in story.at[15].steps:
         assert len(one.series) == 40
         assert sum(one.series) == one.done
+
+
+@pytest.mark.usefixtures("trial")
+async def test_a_step_whose_only_nodes_are_paused_says_that_they_are_here(server: str):
+    async with fresh(server) as database:
+        road = Road(database)
+        await road.begin()
+        ann, bob = await road.join("ann"), await road.join("bob")
+        said = [await waits(road)]
+        await road.exchange(ann, kinds=())  # as one does that is paused
+        await road.exchange(bob, kinds=())
+        said.append(await waits(road))
+        async with look(database) as (tx, now):
+            assert [(one.asked, one.kinds) for one in await nodes.listed(tx, now)] == [(True, ())] * 2
+        await road.exchange(ann)
+        assert [*said, await waits(road)] == [
+            "a node that can do trial",
+            "a node that can do trial now: 2 are here and taking nothing, paused or with other code",
+            "a node to ask for work",
+        ]
+
+
+async def waits(road: Road) -> str:
+    async with look(road.database) as (tx, now):
+        return (await campaigns.named(tx, now, "trials")).steps[-1].waits_for
 
 
 async def test_a_step_that_its_escrow_cannot_pay_says_so(server: str):

@@ -42,6 +42,7 @@ def campaign(*steps: Step, state: str = "running", **said: Any) -> Campaign:
     }
     given = {
         "id": 1,
+        "newest": 1,
         "name": "plants",
         "state": state,
         "created": NOON,
@@ -98,7 +99,7 @@ def test_a_campaign_that_ended_says_what_it_made_how_long_it_took_and_what_came_
         "1 row of topic is done. It took 1 h 17 min. 1.000 of 10.000 OPI were spent, 9.000 OPI came back."
     )
     over = campaign(step("topic", state="stopped", done=3), state="cancelled")
-    assert words.lead(over).striptags().startswith("It was cut short before it was done. 3 rows of topic")
+    assert words.lead(over).striptags().startswith("It was cancelled before it was done. 3 rows of topic")
 
 
 def test_a_card_says_what_happens_how_it_is_checked_and_what_went_wrong():
@@ -121,6 +122,13 @@ def test_a_card_says_what_happens_how_it_is_checked_and_what_went_wrong():
         "for rows of text",
         "4.7 opinions each",
     ]
+
+
+def test_standing_tasks_that_proved_nothing_are_no_fault_and_what_broke_is():
+    held = step("kept", kind="hold", state="sealed", standing=True, sealed=NOON, parked=3, unproved=2)
+    *_, unproved, broken = words.notes(held, NOON)
+    assert unproved == "2 tasks ended before their nodes proved anything, unpaid"
+    assert broken == '<span class="bad">1 task parked, and not done</span>'
 
 
 @pytest.mark.parametrize(

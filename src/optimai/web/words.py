@@ -15,6 +15,7 @@ from optimai.core.version import Version
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.checks import Check
 from optimai.network.queries.datasets import Shown
+from optimai.network.queries.nodes import Node
 from optimai.network.queries.steps import Step
 from optimai.network.queries.trace import Hop, Made, Trace
 from optimai.network.queries.workers import Suspension, Worker
@@ -105,7 +106,7 @@ def lead(campaign: Campaign) -> Markup:
     if campaign.state == "done" and campaign.ended:
         took = span(campaign.ended - campaign.created)
         return Markup("{} It took {}. {}").format(_progress(campaign), took, back)
-    return Markup("It was cut short before it was done. {} {}").format(_progress(campaign), back)
+    return Markup("It was cancelled before it was done. {} {}").format(_progress(campaign), back)
 
 
 def _progress(campaign: Campaign) -> Markup:
@@ -144,9 +145,13 @@ def notes(step: Step, now: Instant) -> list[Markup]:
     lines = [*_happens(step, now)]
     if checked := _checked(step):
         lines.append(Markup("{}").format(checked))
-    if step.parked:
-        end = "ended without an answer" if step.standing else "parked, and not done"
-        lines.append(Markup('<span class="bad">{} {}</span>').format(count(step.parked, "task"), end))
+    if step.unproved:
+        whose = "their nodes" if step.unproved > 1 else "its node"
+        lines.append(
+            Markup("{} ended before {} proved anything, unpaid").format(count(step.unproved, "task"), whose)
+        )
+    if broken := step.parked - step.unproved:
+        lines.append(Markup('<span class="bad">{} parked, and not done</span>').format(count(broken, "task")))
     return lines
 
 
@@ -169,7 +174,7 @@ def _happens(step: Step, now: Instant) -> list[Markup]:
     if step.unsealed and not step.standing:
         lines.append(Markup("{} more believed, not sealed yet").format(f"{step.unsealed:,}"))
     if step.state == "stopped":
-        lines.append(Markup("stopped: the campaign was cut short"))
+        lines.append(Markup("stopped: the campaign was cancelled"))
     return lines
 
 
@@ -250,6 +255,13 @@ def doing(worker: Worker) -> Markup:
     if worker.unchecked and worker.alive:
         said += f"; its {' and '.join(worker.unchecked)} is checked by nobody else: no other owner is here"
     return Markup('<span class="soft">{}</span>').format(said)
+
+
+def able(node: Node) -> str:
+    """What a node can do, as it last said."""
+    if node.kinds:
+        return ", ".join(node.kinds)
+    return "takes nothing now: it is paused, or its code is another" if node.asked else "has not said yet"
 
 
 DRAWN = {  # why somebody else had to do it too, or not; chance has two outcomes

@@ -48,6 +48,7 @@ class Made(Struct, frozen=True):
 
 class Campaign(Struct, frozen=True, kw_only=True):
     id: CampaignId
+    newest: CampaignId  # of those with its name
     name: str
     state: str  # running, done, cancelled
     created: Instant
@@ -71,11 +72,12 @@ async def listed(tx: Tx) -> tuple[Summary, ...]:
     return tuple(msgspec.convert(dict(row), Summary) for row in await watching.campaigns(tx, MOST))
 
 
-async def named(tx: Tx, now: Instant, name: str, who: Who = None) -> Campaign:
-    """The campaign of that name that runs, else the last one that did. Raises NotFound."""
-    row = await watching.campaign(tx, name)
+async def named(tx: Tx, now: Instant, name: str, who: Who = None, number: int = 0) -> Campaign:
+    """The campaign of that name and number (0: the one that runs, else the last one that did). Raises NotFound."""
+    row = await watching.campaign(tx, name, number)
     if row is None:
-        raise NotFound("campaign", name, "The page of all campaigns lists those there are.")
+        called = f"{name} with the number {number}" if number else name
+        raise NotFound("campaign", called, "The page of all campaigns lists those there are.")
     spec = written.parse(msgspec.json.decode(row["spec"]))
     version = await watching.last_version(tx, row["id"])
     about = await steps.of(tx, now, row)
@@ -83,6 +85,7 @@ async def named(tx: Tx, now: Instant, name: str, who: Who = None) -> Campaign:
     nodes = await workers.of(tx, now, row["id"], reasons)
     return Campaign(
         id=row["id"],
+        newest=row["newest"],
         name=name,
         state=row["state"],
         created=row["created"],

@@ -31,6 +31,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     license: str  # "" where its terms name none
     at: Instant
     campaign: str
+    campaign_id: CampaignId  # as there may be several of that name
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -60,6 +61,7 @@ async def listed(tx: Tx) -> tuple[Summary, ...]:
                 license=version.card.get("terms", {}).get("license", ""),
                 at=row["at"],
                 campaign=row["campaign"],
+                campaign_id=row["campaign_id"],
             )
         )
     return tuple(found)

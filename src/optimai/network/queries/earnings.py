@@ -5,7 +5,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from optimai.core.clock import Instant
-from optimai.core.ids import AssignmentId, EarningId, NodeId, OwnerId, TaskId
+from optimai.core.ids import AssignmentId, CampaignId, EarningId, NodeId, OwnerId, TaskId
 from optimai.core.money import Nano
 from optimai.network.queries.private import WHY, Who, shown
 from optimai.network.store import reading
@@ -19,6 +19,7 @@ class Line(Struct, frozen=True, kw_only=True):
     assignment: AssignmentId
     task: TaskId
     campaign: str
+    campaign_id: CampaignId  # as there may be several of that name
     step: str
     node: str
     role: str  # answer, audit
