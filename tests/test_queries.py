@@ -307,6 +307,10 @@ async def test_a_row_is_traced_to_signed_results_their_verdict_and_their_pay(sto
     assert row.made is not None
     assert row.made.stands
     assert len(row.made.results) >= 3
+    said = [one.said["choice"] for one in row.made.results if one.trusted]
+    assert said.count(row.values["label"]) == row.values["votes"]
+    assert len(said) == row.values["of"]
+    assert all(one.said.keys() == {"choice"} for one in row.made.results)
     for one in row.made.results:
         assert one.keyid == one.node
         assert [pay.amount for pay in one.pay if pay.state != "void"] == [one.held * one.price] * bool(

@@ -17,7 +17,7 @@ from optimai.network.queries.checks import Check
 from optimai.network.queries.datasets import Shown
 from optimai.network.queries.nodes import Node
 from optimai.network.queries.steps import Step
-from optimai.network.queries.trace import Hop, Made, Trace
+from optimai.network.queries.trace import Hop, Made, Result, Trace
 from optimai.network.queries.workers import Suspension, Worker
 
 LONG = 80  # characters, from where on a value has lines of its own
@@ -262,6 +262,14 @@ def able(node: Node) -> str:
     if node.kinds:
         return ", ".join(node.kinds)
     return "takes nothing now: it is paused, or its code is another" if node.asked else "has not said yet"
+
+
+def answered(result: Result) -> Markup:
+    """What somebody's own result says of a row."""
+    if len(result.said) == 1:
+        return Markup("said <b>{}</b>").format(*result.said.values())
+    each = (Markup("{} <b>{}</b>").format(name, value) for name, value in result.said.items())
+    return Markup("said ") + Markup(", ").join(each)
 
 
 DRAWN = {  # why somebody else had to do it too, or not; chance has two outcomes
