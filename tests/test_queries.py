@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from optimai.core.clock import Instant
-from optimai.core.errors import BadValue, NotFound
+from optimai.core.errors import BadValue, NotFound, Private
 from optimai.core.ids import EarningId
 from optimai.network.queries import (
     Database,
@@ -29,6 +29,7 @@ from optimai.network.queries.steps import Step
 from optimai.network.queries.workers import Worker
 from optimai.sim.world import World
 from tests import town
+from tests.road import Road
 from tests.town import fresh
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -122,6 +123,31 @@ async def test_the_series_holds_every_unit_that_is_believed(story: Story):
         assert sum(one.series) == one.done
 
 
+@pytest.mark.usefixtures("trial")
+async def test_a_step_whose_only_nodes_are_paused_says_that_they_are_here(server: str):
+    async with fresh(server) as database:
+        road = Road(database)
+        await road.begin()
+        ann, bob = await road.join("ann"), await road.join("bob")
+        said = [await waits(road)]
+        await road.exchange(ann, kinds=())  # as one does that is paused
+        await road.exchange(bob, kinds=())
+        said.append(await waits(road))
+        async with look(database) as (tx, now):
+            assert [(one.asked, one.kinds) for one in await nodes.listed(tx, now)] == [(True, ())] * 2
+        await road.exchange(ann)
+        assert [*said, await waits(road)] == [
+            "a node that can do trial",
+            "a node that can do trial now: 2 are here and taking nothing, paused or with other code",
+            "a node to ask for work",
+        ]
+
+
+async def waits(road: Road) -> str:
+    async with look(road.database) as (tx, now):
+        return (await campaigns.named(tx, now, "trials")).steps[-1].waits_for
+
+
 async def test_a_step_that_its_escrow_cannot_pay_says_so(server: str):
     async with fresh(server) as database:
         world = await town.settle(database)
@@ -149,6 +175,14 @@ async def test_what_was_refused_or_overturned_says_whose_it_was_and_where_its_mo
     assert overturned.name == "fay"
     assert overturned.units > 0
     assert "too many known answers" in overturned.why
+    prices = {"topic": 4_000_000, "length": 1_000_000, "kept": 5_000_000}
+    for one in found.checks:
+        if one.what in ("refused", "overturned"):
+            assert one.returned + one.paid == one.units * prices[one.step], "the money is that of these units"
+    moved = "select sum((entry.value)::bigint)::bigint from transfer, jsonb_each_text(entries) as entry"
+    async with look(story.database) as (tx, _):
+        sums = await tx.fetchval(f"{moved} where event = 'overturn' and entry.key like 'escrow:%'")
+    assert overturned.returned == sums, "and the ledger says the same"
     told = [one.title for one in found.checks if one.what == "told"]
     assert "Suspended fay for label" in told
     assert "Suspended dan for word_count" in told
@@ -249,7 +283,7 @@ async def test_rows_of_a_private_dataset_are_shown_to_nobody(server: str):
         async with look(database) as (tx, _):
             shown = await datasets.version(tx, "plants", 1)
             assert (shown.private, shown.first) == (True, ())
-            with pytest.raises(NotFound):
+            with pytest.raises(Private):
                 await trace.row(tx, "plants", 1, "0")
 
 
@@ -273,6 +307,10 @@ async def test_a_row_is_traced_to_signed_results_their_verdict_and_their_pay(sto
     assert row.made is not None
     assert row.made.stands
     assert len(row.made.results) >= 3
+    said = [one.said["choice"] for one in row.made.results if one.trusted]
+    assert said.count(row.values["label"]) == row.values["votes"]
+    assert len(said) == row.values["of"]
+    assert all(one.said.keys() == {"choice"} for one in row.made.results)
     for one in row.made.results:
         assert one.keyid == one.node
         assert [pay.amount for pay in one.pay if pay.state != "void"] == [one.held * one.price] * bool(

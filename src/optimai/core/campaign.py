@@ -17,11 +17,13 @@ from msgspec import Struct
 
 from optimai.core.chance import MILLION, Ppm
 from optimai.core.errors import BadCampaign, BadValue
-from optimai.core.money import Nano, Price, parse_opi, parse_price
+from optimai.core.money import Nano, Price, opi, parse_opi, parse_price
 from optimai.core.period import parse_period, parse_share
 from optimai.core.rows import Int64
 
 MOST_STEPS = 40
+PRIVATE = "private"
+VISIBLE = ("public", PRIVATE)  # what `terms.visibility` may say
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 Value = str | Int64 | bool  # of a column of an input
@@ -62,6 +64,11 @@ class Campaign(Struct, frozen=True, kw_only=True):
     dataset: Dataset
     people: Literal["real", "simulated"]
     private: Private
+
+    @property
+    def rows_private(self) -> bool:
+        """By its terms: rows, tasks and results are for its requester, admins, and who works on it."""
+        return self.terms.get("visibility") == PRIVATE
 
 
 class _Validate(Struct, forbid_unknown_fields=True):
@@ -114,8 +121,17 @@ def parse(raw: Mapping[str, Any]) -> Campaign:
         appeal = parse_period(file.appeal)
     inputs = {name: tuple(_input(name, one) for one in given) for name, given in file.inputs.items()}
     steps = _in_order([_step(name, given, appeal) for name, given in file.steps.items()], set(inputs))
+    if (said := file.terms.get("visibility", "public")) not in VISIBLE:
+        raise BadCampaign("terms.visibility", f"it is {said!r}", f"Write one of {', '.join(VISIBLE)}")
     if budget <= 0:
         raise BadCampaign("budget", "it is zero", "Give at least what `optimai estimate` says")
+    for step in steps:
+        if step.price and step.price.nano > budget:
+            raise BadCampaign(
+                f"steps.{step.name}.price",
+                f"one {step.price.unit} costs {opi(step.price.nano)} OPI, and the whole budget is {opi(budget)} OPI",
+                "Write a lower price or a larger budget",
+            )
     return Campaign(
         name=file.campaign,
         budget=budget,
