@@ -9,6 +9,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from optimai.client.estimate import estimate
+from optimai.core.campaign import parse
 from optimai.core.clock import Instant
 from optimai.core.errors import BadValue, NotFound
 from optimai.core.ids import EarningId
@@ -176,6 +178,24 @@ async def test_what_workers_have_earned_is_what_the_campaign_has_spent(story: St
     for found in story.at.values():
         assert sum(one.available for one in found.workers) == found.money.available
         assert sum(one.pending for one in found.workers) == found.money.pending
+
+
+async def test_of_a_campaign_that_was_tried_to_its_end_an_estimate_says_what_it_has_cost(story: Story):
+    steps = msgspec.to_builtins(story.at[110].steps)
+    took = dict.fromkeys(("topic", "length", "kept"), 1.0)
+    topic, length, _ = estimate(parse(town.campaign(120, {})), steps, took)
+    async with look(story.database) as (tx, _):
+        paid = await tx.fetch(
+            """
+            select name, sum(pending + available)::bigint as cost, sum(held)::bigint as held
+              from tally join step on step.id = tally.step group by name
+            """
+        )
+    cost = {one["name"]: one["cost"] for one in paid}
+    assert topic.least == topic.most > 3 * 120
+    assert (topic.cost_least, topic.cost_most) == (cost["topic"], cost["topic"])
+    assert length.cost_least == cost["length"]
+    assert (topic.rows, length.rows) == (120, 120)
 
 
 async def test_a_newcomer_of_a_kind_that_is_done_twice_is_on_probation(story: Story):

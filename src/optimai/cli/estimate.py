@@ -89,7 +89,7 @@ def _show(out: Console, written: Written, lines: list[Line], rows: Any) -> None:
             f"{_span(f'{line.least:,}', f'{line.most:,}')} {line.unit}s",
             _span(opi(line.cost_least), opi(line.cost_most)),
             f"{line.rows:,}",
-            _time(line.seconds),
+            _time(line),
         )
     out.print(table)
     least, most = sum(line.cost_least for line in lines), sum(line.cost_most for line in lines)
@@ -123,12 +123,14 @@ def _span(least: str, most: str) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def _time(seconds: float | None) -> str:
-    if seconds is None:
+def _time(line: Line) -> str:
+    if not line.tried:
         return "not tried"
-    if seconds < 120:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min"
+    if line.seconds is None:
+        return "as people answer" if line.rows_in else "–"
+    if line.seconds < 120:
+        return f"{max(1, round(line.seconds))} s"
+    return f"{line.seconds / 60:.0f} min"
 
 
 def _short(value: object) -> str:
