@@ -14,6 +14,10 @@ from optimai.core.campaign import parse
 from optimai.core.clock import Instant
 from optimai.core.errors import BadValue, NotFound
 from optimai.core.ids import EarningId
+from optimai.core.money import OPI, Nano
+from optimai.kinds.kit import Refused
+from optimai.network import accounts
+from optimai.network.campaigns import submit
 from optimai.network.queries import (
     Database,
     campaigns,
@@ -29,6 +33,7 @@ from optimai.network.queries import (
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.steps import Step
 from optimai.network.queries.workers import Worker
+from optimai.sim.doing import Doing
 from optimai.sim.world import World
 from tests import town
 from tests.town import fresh
@@ -310,6 +315,34 @@ async def test_a_row_is_named_by_any_beginning_that_no_other_has(story: Story):
             await trace.row(tx, "plants", 1, "")
         with pytest.raises(NotFound):
             await trace.row(tx, "plants", 1, "not a row")
+
+
+async def test_a_dataset_without_rows_says_which_step_made_none_and_what_was_told_of_it(server: str):
+    raw = {
+        "campaign": "nothing",
+        "budget": "1 OPI",
+        "inputs": {"seeds": ["http://plants.example/", "http://moss.example/"]},
+        "steps": {
+            "pages": {"kind": "crawl", "from": "seeds", "max": 10, "price": "0.001/page"},
+            "text": {"kind": "clean.text", "from": "pages", "price": "0.001/row"},
+        },
+        "dataset": {"from": "text"},
+    }
+    async with fresh(server) as database:
+        world = World(database, town.START)
+        async with database.begin() as (tx, now):
+            await accounts.deposit(tx, town.REQUESTER, Nano(OPI), "all", now)
+            await submit(tx, now, raw, town.REQUESTER)
+        await world.join("ann", Doing("crawl", "clean.text", web=lambda url: Refused("private")))
+        await world.run(to=Instant(town.START + timedelta(hours=1)))
+        async with look(database) as (tx, now):
+            found = await campaigns.named(tx, now, "nothing")
+    assert (found.state, found.version.rows if found.version else None) == ("done", 0)
+    assert found.no_rows == "pages: 1 of 1 pages without an answer that counts: 1 at a private address."
+
+
+async def test_a_dataset_with_rows_does_not_say_why_it_has_none(story: Story):
+    assert {found.no_rows for found in story.at.values()} == {""}
 
 
 async def test_the_ledger_is_in_balance_and_each_closed_epoch_has_its_head(story: Story):

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from msgspec import Struct
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from optimai.cli import children, watch
@@ -34,7 +35,7 @@ def estimate(
     written = read(file)
     with out.status(f"trying it for at most {seconds} s on a network that is thrown away"):
         sample, took, rows = children.run(_try(written, seconds))
-    _show(out, written, compute(written.campaign, sample["steps"], took), rows)
+    _show(out, written, compute(written.campaign, sample["steps"], took), rows, sample["no_rows"])
 
 
 async def _try(written: Written, seconds: int) -> tuple[watch.Facts, Mapping[str, float], Any]:
@@ -79,7 +80,7 @@ class _Clock(Struct):
             self.done, self.took = step["done"], gone - self.begun
 
 
-def _show(out: Console, written: Written, lines: list[Line], rows: Any) -> None:
+def _show(out: Console, written: Written, lines: list[Line], rows: Any, no_rows: str) -> None:
     table = Table(box=None, header_style="dim")
     for column in ("step", "units", "cost, OPI", "rows out, at most", "time here"):
         table.add_column(column, justify="left" if column == "step" else "right")
@@ -96,6 +97,11 @@ def _show(out: Console, written: Written, lines: list[Line], rows: Any) -> None:
     enough = (
         "which the budget covers" if most <= written.campaign.budget else "[yellow]more than the budget[/]"
     )
+    if no_rows:
+        out.print(
+            f"\n[yellow b]It was tried to its end, and made no rows[/]: {escape(no_rows)}", soft_wrap=True
+        )
+        enough = "for no row at all"
     out.print(
         f"\nTogether [b]{_span(opi(least), opi(most))} OPI[/] of {opi(written.campaign.budget)}, {enough}."
     )
@@ -127,7 +133,7 @@ def _time(line: Line) -> str:
     if not line.tried:
         return "not tried"
     if line.seconds is None:
-        return "as people answer" if line.rows_in else "–"
+        return "as people answer"
     if line.seconds < 120:
         return f"{max(1, round(line.seconds))} s"
     return f"{line.seconds / 60:.0f} min"

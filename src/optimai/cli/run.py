@@ -11,6 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.markup import escape
 
 from optimai.cli import children, connect, running, watch
 from optimai.cli.children import Children
@@ -96,6 +97,9 @@ async def _summary(out: Console, network: Client, done: watch.Facts, where: str)
     out.print(watch.table(done))
     if version := done["version"]:
         name = f"{version['name']}@{version['number']}"
+        if done["no_rows"]:
+            out.print(f"\n[yellow b]{name}[/]: no rows: {escape(done['no_rows'])}", soft_wrap=True)
+            return
         row = await first_row(network, version["name"], version["number"])
         out.print(f"\n[green b]{name}[/]: {version['rows']:,} rows. Next:")
         out.print(f"  optimai get {name} --to parquet{where}", soft_wrap=True)

@@ -61,6 +61,8 @@ def estimate(
             rows[step.name] = most * min(out, held) // held if out and held else most
         if kind.kind.reads != "nothing":
             rows[step.name] = min(rows[step.name], rows[step.source])
+        tried = ended or held > 0
+        seconds = took[step.name] * most / held if held else took[step.name]
         lines.append(
             Line(
                 step=step.name,
@@ -72,8 +74,8 @@ def estimate(
                 cost_least=least * price,
                 cost_most=most * price + most * price * audit // MILLION,
                 rows=rows[step.name],
-                tried=ended or held > 0,
-                seconds=took[step.name] * most / held if held and "machine" in kind.kind.hands else None,
+                tried=tried,
+                seconds=seconds if tried and "machine" in kind.kind.hands else None,
             )
         )
     return lines

@@ -17,6 +17,7 @@ from optimai.core.rows import Row, row_id
 from optimai.kinds.contract import Answer, Case, Finding, More, Verdict
 from optimai.kinds.link_check.seen import Seen, alike, state
 from optimai.kinds.link_check.spec import Options, Result, Task
+from optimai.kinds.refusals import counted
 from optimai.kinds.sentence import sentence
 
 MOST_OWNERS = 5  # then it is decided with what there is
@@ -86,12 +87,13 @@ def _finding(
     answer: Answer[Result], held: Sequence[Seen | None], trusted: Sequence[Answer[Result]]
 ) -> Finding:
     """Checked is what another trusted owner knows something of as well."""
-    units = checked = faults = unknown = undecided = 0
+    units = checked = faults = undecided = 0
+    unknown: list[Seen] = []
     others = [one for one in trusted if one.assignment != answer.assignment]
     for at, one in enumerate(answer.result.seen):
         believed = held[at]
         if state(one) == "unknown":
-            unknown += 1
+            unknown.append(one)
         elif believed is None or state(believed) == "unknown":
             undecided += 1
         else:
@@ -103,6 +105,10 @@ def _finding(
     why = sentence(
         f"{faults} {of} are otherwise by the word of most" if faults else "",
         f"{undecided} {of} could not be decided" if undecided else "",
-        f"{unknown} {of} gave no answer that counts" if unknown else "",
+        f"{len(unknown)} {of} gave no answer that counts: {_reasons(unknown)}" if unknown else "",
     )
     return Finding(units, checked, faults, why)
+
+
+def _reasons(unknown: Sequence[Seen]) -> str:
+    return counted((one.status, one.refused) for one in unknown)
