@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from optimai.core.rows import Row, row_id
 from optimai.kinds.contract import Answer, Case, Finding, More, Verdict
-from optimai.kinds.link_check.seen import Seen, alike, state
+from optimai.kinds.link_check.seen import Seen, alike, is_address, state
 from optimai.kinds.link_check.spec import Options, Result, Task
 from optimai.kinds.refusals import counted
 from optimai.kinds.sentence import sentence
@@ -52,7 +52,7 @@ def rows(step: str, task: Task, believed: Result) -> list[Row]:
         {
             "_row": row_id(step, one.row),
             "_from": [one.row],
-            "url": urls[one.row],
+            "url": urls[one.row] or None,
             "state": state(one),
             "status": one.status or None,
             "moved_to": one.moved_to or None,
@@ -66,7 +66,9 @@ def rows(step: str, task: Task, believed: Result) -> list[Row]:
 def check(options: Options, task: Task, result: Result, rows: list[Row]) -> str:
     if [one.row for one in result.seen] != [link.row for link in task.links]:
         return "It does not tell of each of the task's links, in its order."
-    for one in result.seen:
+    for link, one in zip(task.links, result.seen, strict=True):
+        if is_address(link.url) == (one.refused == "no_address"):
+            return f"The link of {one.row} is {'an' if is_address(link.url) else 'no'} address."
         if bool(one.status) == bool(one.refused):
             return f"The link of {one.row} has to have a status or to say why there is none."
         if one.length and not 200 <= one.status < 300:
