@@ -39,3 +39,11 @@ def test_a_step_that_asks_real_people_is_refused_with_what_to_write(tmp_path: Pa
 def test_simulated_people_may_be_asked_and_machines_always(tmp_path: Path):
     assert written(tmp_path).campaign.people == "simulated"
     assert written(tmp_path, {"kind": "word_count", "from": "texts"}, people="real").campaign.steps
+
+
+def test_a_choice_that_yaml_takes_for_yes_or_no_is_refused_with_the_word_to_quote_it(tmp_path: Path):
+    with pytest.raises(
+        BadCampaign, match=r"^steps.topic.choices\[0\]: .*Put it in quotes, for YAML makes"
+    ) as at:
+        written(tmp_path, TOPIC | {"choices": [True, False]})
+    assert "yes, no" in str(at.value)
