@@ -341,6 +341,28 @@ async def test_a_dataset_without_rows_says_which_step_made_none_and_what_was_tol
     assert found.no_rows == "pages: 1 of 1 pages without an answer that counts: 1 at a private address."
 
 
+async def test_a_step_that_no_node_here_has_the_engine_for_says_so_as_soon_as_it_stands_still(server: str):
+    raw = {
+        "campaign": "texts",
+        "budget": "1 OPI",
+        "inputs": {"texts": [{"text": "one"}, {"text": "two"}]},
+        "steps": {"unique": {"kind": "dedup", "from": "texts"}},
+        "dataset": {"from": "unique"},
+    }
+    async with fresh(server) as database:
+        world = World(database, town.START)
+        async with database.begin() as (tx, now):
+            await accounts.deposit(tx, town.REQUESTER, Nano(OPI), "all", now)
+            await submit(tx, now, raw, town.REQUESTER)
+        await world.join("ann", Doing("dedup", engine=False))
+        await world.run(to=Instant(town.START + timedelta(seconds=20)))
+        async with look(database) as (tx, now):
+            unique = step(await campaigns.named(tx, now, "texts"), "unique")
+    assert unique.per_second > 0
+    assert (unique.state, unique.closed, unique.in_hand) == ("waits", 1, 0)
+    assert unique.waits_for == "a node with the engine for dedup (pip install '.[engine]')"
+
+
 async def test_a_dataset_with_rows_does_not_say_why_it_has_none(story: Story):
     assert {found.no_rows for found in story.at.values()} == {""}
 
