@@ -210,6 +210,9 @@ async def shown(road: Road) -> queries.Campaign:
         return await queries.named(tx, now, "trials")
 
 
+LABEL = {"kind": "label", "question": "Which?", "choices": ["a", "b"], "price": "1/answer"}
+
+
 @pytest.mark.parametrize(
     ("raw", "where"),
     [
@@ -217,14 +220,15 @@ async def shown(road: Road) -> queries.Campaign:
         ({"step": {"price": "1/page"}}, "steps.tried.price"),
         ({"step": {"judge": "unheard of"}}, "steps.tried.judge"),
         ({"step": {"tasks": "many"}}, "steps.tried.tasks"),
-        ({"step": {"kind": "word_count", "column": "txt"}}, "steps.tried"),
+        ({"step": {"kind": "word_count", "column": "txt"}}, "steps.tried: nothing has no column"),
+        ({"step": LABEL}, "steps.tried: label asks people"),
     ],
 )
 async def test_what_only_a_kind_knows_is_checked_before_any_money_moves(
     road: Road, raw: dict[str, Any], where: str
 ):
     await road.deposit()
-    with pytest.raises(BadCampaign, match=f"^{where}: "):
+    with pytest.raises(BadCampaign, match=f"^{where}"):
         await road.submit(campaign(**raw))
     assert await road.balance(f"available:{REQUESTER}") == 1_000 * OPI
 

@@ -9,9 +9,15 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from optimai.client.estimate import estimate
+from optimai.core.campaign import parse
 from optimai.core.clock import Instant
 from optimai.core.errors import BadValue, NotFound, Private
 from optimai.core.ids import EarningId
+from optimai.core.money import OPI, Nano
+from optimai.kinds.kit import Refused
+from optimai.network import accounts
+from optimai.network.campaigns import submit
 from optimai.network.queries import (
     Database,
     campaigns,
@@ -27,6 +33,7 @@ from optimai.network.queries import (
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.steps import Step
 from optimai.network.queries.workers import Worker
+from optimai.sim.doing import Doing
 from optimai.sim.world import World
 from tests import town
 from tests.road import Road
@@ -212,6 +219,24 @@ async def test_what_workers_have_earned_is_what_the_campaign_has_spent(story: St
         assert sum(one.pending for one in found.workers) == found.money.pending
 
 
+async def test_of_a_campaign_that_was_tried_to_its_end_an_estimate_says_what_it_has_cost(story: Story):
+    steps = msgspec.to_builtins(story.at[110].steps)
+    took = dict.fromkeys(("topic", "length", "kept"), 1.0)
+    topic, length, _ = estimate(parse(town.campaign(120, {})), steps, took)
+    async with look(story.database) as (tx, _):
+        paid = await tx.fetch(
+            """
+            select name, sum(pending + available)::bigint as cost, sum(held)::bigint as held
+              from tally join step on step.id = tally.step group by name
+            """
+        )
+    cost = {one["name"]: one["cost"] for one in paid}
+    assert topic.least == topic.most > 3 * 120
+    assert (topic.cost_least, topic.cost_most) == (cost["topic"], cost["topic"])
+    assert length.cost_least == cost["length"]
+    assert (topic.rows, length.rows) == (120, 120)
+
+
 async def test_a_newcomer_of_a_kind_that_is_done_twice_is_on_probation(story: Story):
     found = story.at[1.5]
     machines = [one for one in found.workers if one.hands == "machine" and not one.suspended]
@@ -328,6 +353,56 @@ async def test_a_row_is_named_by_any_beginning_that_no_other_has(story: Story):
             await trace.row(tx, "plants", 1, "")
         with pytest.raises(NotFound):
             await trace.row(tx, "plants", 1, "not a row")
+
+
+async def test_a_dataset_without_rows_says_which_step_made_none_and_what_was_told_of_it(server: str):
+    raw = {
+        "campaign": "nothing",
+        "budget": "1 OPI",
+        "inputs": {"seeds": ["http://plants.example/", "http://moss.example/"]},
+        "steps": {
+            "pages": {"kind": "crawl", "from": "seeds", "max": 10, "price": "0.001/page"},
+            "text": {"kind": "clean.text", "from": "pages", "price": "0.001/row"},
+        },
+        "dataset": {"from": "text"},
+    }
+    async with fresh(server) as database:
+        world = World(database, town.START)
+        async with database.begin() as (tx, now):
+            await accounts.deposit(tx, town.REQUESTER, Nano(OPI), "all", now)
+            await submit(tx, now, raw, town.REQUESTER)
+        await world.join("ann", Doing("crawl", "clean.text", web=lambda url: Refused("private")))
+        await world.run(to=Instant(town.START + timedelta(hours=1)))
+        async with look(database) as (tx, now):
+            found = await campaigns.named(tx, now, "nothing")
+    assert (found.state, found.version.rows if found.version else None) == ("done", 0)
+    assert found.no_rows == "pages: 1 of 1 pages without an answer that counts: 1 at a private address."
+
+
+async def test_a_step_that_no_node_here_has_the_engine_for_says_so_as_soon_as_it_stands_still(server: str):
+    raw = {
+        "campaign": "texts",
+        "budget": "1 OPI",
+        "inputs": {"texts": [{"text": "one"}, {"text": "two"}]},
+        "steps": {"unique": {"kind": "dedup", "from": "texts"}},
+        "dataset": {"from": "unique"},
+    }
+    async with fresh(server) as database:
+        world = World(database, town.START)
+        async with database.begin() as (tx, now):
+            await accounts.deposit(tx, town.REQUESTER, Nano(OPI), "all", now)
+            await submit(tx, now, raw, town.REQUESTER)
+        await world.join("ann", Doing("dedup", engine=False))
+        await world.run(to=Instant(town.START + timedelta(seconds=20)))
+        async with look(database) as (tx, now):
+            unique = step(await campaigns.named(tx, now, "texts"), "unique")
+    assert unique.per_second > 0
+    assert (unique.state, unique.closed, unique.in_hand) == ("waits", 1, 0)
+    assert unique.waits_for == "a node with the engine for dedup (pip install '.[engine]')"
+
+
+async def test_a_dataset_with_rows_does_not_say_why_it_has_none(story: Story):
+    assert {found.no_rows for found in story.at.values()} == {""}
 
 
 async def test_the_ledger_is_in_balance_and_each_closed_epoch_has_its_head(story: Story):

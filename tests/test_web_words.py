@@ -56,6 +56,7 @@ def campaign(*steps: Step, state: str = "running", **said: Any) -> Campaign:
         "workers": [],
         "money": money | {"spent": OPI, "next_free": None},
         "version": None,
+        "no_rows": "",
         "checked": 0,
         "faults": 0,
         "time_left": None,
@@ -100,6 +101,15 @@ def test_a_campaign_that_ended_says_what_it_made_how_long_it_took_and_what_came_
     )
     over = campaign(step("topic", state="stopped", done=3), state="cancelled")
     assert words.lead(over).striptags().startswith("It was cancelled before it was done. 3 rows of topic")
+
+
+def test_a_campaign_whose_dataset_has_no_rows_says_why_and_not_that_they_are_done():
+    sealed = step("text", state="sealed", sealed=NOON)
+    done = campaign(sealed, state="done", ended=NOON, no_rows="pages: 1 of 1 pages <b>too slow</b>.")
+    said = words.lead(done)
+    assert said.startswith("<b>No rows</b> of text came out: pages: 1 of 1 pages &lt;b&gt;too slow")
+    assert " is done" not in said
+    assert " are done" not in said
 
 
 def test_a_card_says_what_happens_how_it_is_checked_and_what_went_wrong():

@@ -107,6 +107,8 @@ def parse(raw: Mapping[str, Any]) -> Campaign:
     """From the file's plain values (or the same as JSON). Raises BadCampaign with the place."""
     if type(raw.get("budget")) in (int, float):
         raise BadCampaign("budget", "it has no unit", f"Write {raw['budget']} OPI")
+    if raw.get("people", "real") not in ("real", "simulated"):
+        raise BadCampaign("people", f"{raw['people']!r} is neither of the two", "Write real or simulated")
     try:
         file = msgspec.convert(raw, _File, strict=True)
     except msgspec.ValidationError as fault:
@@ -160,10 +162,19 @@ def _named(name: str) -> None:
         raise BadValue("a name", name, "plant-care (lower-case letters, digits, -)")
 
 
+def quote(why: str) -> str:
+    """What to do where a text was asked for and YAML took what stands there for something else; else ""."""
+    looks = {"bool": "yes, no, on, off, true and false", "int": "a number", "float": "a number"}
+    asked, _, got = why.replace("`", "").partition(", got ")
+    if asked != "Expected str" or got not in looks:
+        return ""
+    return f"Put it in quotes, for YAML makes another thing of {looks[got]}"
+
+
 def _misshapen(where: str, fault: msgspec.ValidationError, fix: str) -> BadCampaign:
     """With the place that msgspec names, `$.steps[...]` seen from `where`."""
     why, _, place = str(fault).partition(" - at `$")
-    return BadCampaign((where + place.rstrip("`")).lstrip(".") or "campaign", why, fix)
+    return BadCampaign((where + place.rstrip("`")).lstrip(".") or "campaign", why, quote(why) or fix)
 
 
 def _input(name: str, given: object) -> Mapping[str, Any]:

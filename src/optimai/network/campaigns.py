@@ -16,7 +16,7 @@ from optimai.core.clock import Instant
 from optimai.core.errors import BadCampaign, NotAllowed, NotFound, Taken
 from optimai.core.ids import CampaignId, OwnerId, StepId
 from optimai.core.rows import row_id
-from optimai.kinds import catalog, columns
+from optimai.kinds import catalog, columns, hands
 from optimai.network import shards
 from optimai.network.store import campaigns, money
 from optimai.network.store.campaigns import NewStep
@@ -93,6 +93,7 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
     }
     columns.check(campaign)
     _give_rows(campaign)
+    hands.check(campaign)
     number = await campaigns.add(
         tx,
         campaign,

@@ -112,6 +112,8 @@ def lead(campaign: Campaign) -> Markup:
 def _progress(campaign: Campaign) -> Markup:
     step = next(step for step in campaign.steps if step.name == campaign.target)
     if step.state == "sealed":
+        if campaign.no_rows:
+            return Markup("<b>No rows</b> of {} came out: {}").format(step.name, campaign.no_rows)
         rows = campaign.version.rows if campaign.version else step.rows
         return Markup("<b>{}</b> of {} {} done.").format(
             count(rows, "row"), step.name, "is" if rows == 1 else "are"

@@ -1,5 +1,6 @@
 """Campaigns: all of them in a line each, and one with everything that a page or `status` tells about it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
@@ -62,6 +63,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     workers: tuple[Worker, ...]
     money: Money
     version: Made | None
+    no_rows: str  # why its dataset has none: which step made none, and what was told most of who worked there
     checked: int  # units that somebody else's work, or a known answer, confirmed or refuted
     faults: int  # and those refuted
     time_left: timedelta | None  # at the rate of the last minute; None while it can't be said
@@ -99,10 +101,21 @@ async def named(tx: Tx, now: Instant, name: str, who: Who = None, number: int = 
         workers=nodes,
         money=await money.of(tx, row["id"], row["budget"]),
         version=Made(*version.values()) if version else None,
+        no_rows=await _no_rows(tx, about, spec.dataset.source) if version and not version["rows"] else "",
         checked=sum(one.checked for one in nodes),
         faults=sum(one.faults for one in nodes),
         time_left=_time_left(next(step for step in about if step.name == spec.dataset.source)),
     )
+
+
+async def _no_rows(tx: Tx, about: Sequence[Step], target: str) -> str:
+    """Of the first step on the way to the dataset that made none."""
+    steps = {step.name: step for step in about}
+    step = steps[target]
+    while step.source and steps[step.source].kind and not steps[step.source].rows:
+        step = steps[step.source]
+    why = await watching.commonest_why(tx, step.id)
+    return f"{step.name}: {why or f'none came of the {step.rows_in:,} that it was given.'}"
 
 
 def _time_left(step: Step) -> timedelta | None:

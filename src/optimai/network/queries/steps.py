@@ -157,7 +157,8 @@ def _state(
         return "stopped", ""
     if stalled := catalog.stalled(row["kind"], row["kind_hash"]):
         return "waits", f"the kind {row['kind']}, which {stalled.how}"
-    if in_hand or (row["open"] and lately):
+    nobody = row["wanted"] and not any(around.able[kind] for kind in row["wanted"])
+    if in_hand or (row["open"] and lately and not nobody):
         return "flows", ""
     return "waits", _waits_for(row, around)
 
@@ -179,7 +180,7 @@ def _waits_for(row: Record, around: _Around) -> str:
         return f"money: the next task may cost {opi(row['dearest'])} OPI, and escrow has {opi(around.escrow)}"
     unable = [kind for kind in row["wanted"] if not around.able[kind]]
     if unable:
-        missing = f"a node that can do {' or '.join(unable)}"
+        missing = f"a node {' or '.join(map(_able_to_do, unable))}"
         if not around.idle:
             return missing
         here = "one is" if around.idle == 1 else f"{around.idle} are"
@@ -187,3 +188,8 @@ def _waits_for(row: Record, around: _Around) -> str:
     if row["wants_audit"]:
         return "another owner to check it"
     return "a node to ask for work" if row["wanted"] else "its judge"
+
+
+def _able_to_do(kind: str) -> str:
+    name, _, engine = kind.partition("+")
+    return f"with the engine for {name} (pip install '.[engine]')" if engine else f"that can do {name}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from optimai.core.clock import Instant
-from optimai.core.ids import CampaignId
+from optimai.core.ids import CampaignId, StepId
 from optimai.core.ledger import escrow, reserved
 from optimai.kinds.contract import Shard
 from optimai.network.store.sql import Record, Tx
@@ -254,6 +254,21 @@ async def last_version(tx: Tx, campaign: CampaignId) -> Record | None:
     return await tx.fetchrow(
         "select name, number, rows, at from version where campaign = $1 order by number desc limit 1",
         campaign,
+    )
+
+
+async def commonest_why(tx: Tx, step: StepId) -> str:
+    """What verdicts told most tries of a step; "" where they said nothing."""
+    return str(
+        await tx.fetchval(
+            """
+            select why from assignment join task on task.id = assignment.task
+             where task.step = $1 and task.state = 'closed' and why <> ''
+             group by why order by count(*) desc, why limit 1
+            """,
+            step,
+        )
+        or ""
     )
 
 
