@@ -76,8 +76,14 @@ def test_a_good_one_says_what_it_says():
         ("until", "0d", "until: '0d' is not a span of time"),
         ("appeal", "2 weeks", "appeal: '2 weeks' is not a span of time"),
         ("unheard", "of", "campaign: Object contains unknown field `unheard`"),
-        ("people", "robots", "people: Invalid enum value 'robots'"),
-        ("terms", {"license": 3}, "terms[...]: Expected `str`, got `int`"),
+        ("people", "robots", "people: 'robots' is neither of the two. Write real or simulated"),
+        ("people", True, "people: True is neither of the two. Write real or simulated"),
+        (
+            "terms",
+            {"visibility": "Private"},
+            "terms.visibility: it is 'Private'. Write one of public, private",
+        ),
+        ("terms", {"license": 3}, "terms[...]: Expected `str`, got `int`. Put it in quotes, for YAML"),
         ("inputs", {"Seeds": ["x"]}, "inputs.Seeds: 'Seeds' is not a name"),
         ("inputs", {"seeds": [{"_row": "x"}]}, "inputs.seeds: '_row' begins with _"),
         ("inputs", {"seeds": [{"x": 1 << 63}]}, "inputs.seeds[...]: Expected `int` <= 9223372036854775807"),
@@ -114,6 +120,16 @@ def test_what_is_wrong_is_told_with_its_place_and_what_to_write(where: str, valu
     assert str(fault.value).startswith(told)
     assert str(fault.value).count(". ") >= 1
     assert fault.value.__cause__ is None
+
+
+def test_a_budget_pays_for_one_unit_of_each_step_at_least():
+    parse(changed("steps.pages.price", "500/page") | {"budget": "500 OPI"})
+    with pytest.raises(BadCampaign) as fault:
+        parse(changed("steps.pages.price", "2/page") | {"budget": "1.5 OPI"})
+    assert str(fault.value) == (
+        "steps.pages.price: one page costs 2.000 OPI, and the whole budget is 1.500 OPI. "
+        "Write a lower price or a larger budget"
+    )
 
 
 def test_there_may_be_many_steps_but_not_any_number():

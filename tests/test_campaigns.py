@@ -137,7 +137,8 @@ async def test_versions_of_campaigns_of_one_name_have_numbers_of_their_own_and_t
 ):
     first = await road.begin(step={"tasks": 2} | UNCHECKED)
     ann = await road.join("ann")
-    await road.offered(ann)  # which holds its end up
+    answered, _ = await road.offered(ann, room=2)  # the other holds its end up
+    await road.exchange(ann, done(answered))
     await cancel(road)
     await road.stage("end")
     second = await road.submit(campaign(budget="2 OPI", step=UNCHECKED))
@@ -157,6 +158,7 @@ async def test_versions_of_campaigns_of_one_name_have_numbers_of_their_own_and_t
 async def test_two_of_one_name_that_are_ready_together_are_published_one_after_the_other(road: Road):
     first = await road.begin(step={"tasks": 0})
     await road.stage("plan", "seal")
+    road.later(MINUTE)
     await cancel(road)
     second = await road.submit(campaign(budget="2 OPI", step={"tasks": 0}))
     await road.stage("plan", "seal")
@@ -164,6 +166,38 @@ async def test_two_of_one_name_that_are_ready_together_are_published_one_after_t
     assert await road.stage("dataset") == 1
     versions = await road.rows("select number, campaign from version order by number")
     assert [(row["number"], row["campaign"]) for row in versions] == [(1, first), (2, second)]
+
+
+async def test_a_campaign_that_is_cut_short_before_it_has_a_row_publishes_nothing_and_ends(road: Road):
+    """The newest version of its name stays the one that somebody waited for."""
+    await road.begin(step=UNCHECKED)
+    await road.answer(await road.join("ann"))
+    await road.quiet()
+    road.later(11 * MINUTE)
+    await road.quiet()
+    second = await road.submit(campaign(budget="2 OPI"))
+    await road.stage("plan")
+    await cancel(road)
+    await road.quiet()
+    assert await the(road, "state", second) == "cancelled"
+    async with road.database.begin() as (tx, _):
+        assert await evidence.newest(tx, "trials") == 1
+    assert await road.value("select rows from version") == 1
+    assert await road.balance(f"available:{REQUESTER}") == 999 * OPI
+    assert await road.in_order()
+
+
+async def test_a_campaign_that_had_no_row_to_publish_is_looked_at_again_when_a_verdict_is_replaced(
+    road: Road,
+):
+    await road.begin(step=UNCHECKED)
+    await cancel(road)
+    await road.quiet()
+    assert await road.value("select count(*) from version") == 0
+    async with road.database.begin() as (tx, _):
+        await tx.execute("update campaign set state = 'running', overturned = 1")
+    assert await road.stage("dataset") == 1
+    assert await road.stage("dataset") == 0
 
 
 async def cancel(road: Road) -> None:
@@ -176,6 +210,9 @@ async def shown(road: Road) -> queries.Campaign:
         return await queries.named(tx, now, "trials")
 
 
+LABEL = {"kind": "label", "question": "Which?", "choices": ["a", "b"], "price": "1/answer"}
+
+
 @pytest.mark.parametrize(
     ("raw", "where"),
     [
@@ -183,16 +220,45 @@ async def shown(road: Road) -> queries.Campaign:
         ({"step": {"price": "1/page"}}, "steps.tried.price"),
         ({"step": {"judge": "unheard of"}}, "steps.tried.judge"),
         ({"step": {"tasks": "many"}}, "steps.tried.tasks"),
-        ({"step": {"kind": "word_count", "column": "txt"}}, "steps.tried"),
+        ({"step": {"kind": "word_count", "column": "txt"}}, "steps.tried: nothing has no column"),
+        ({"step": LABEL}, "steps.tried: label asks people"),
     ],
 )
 async def test_what_only_a_kind_knows_is_checked_before_any_money_moves(
     road: Road, raw: dict[str, Any], where: str
 ):
     await road.deposit()
-    with pytest.raises(BadCampaign, match=f"^{where}: "):
+    with pytest.raises(BadCampaign, match=f"^{where}"):
         await road.submit(campaign(**raw))
     assert await road.balance(f"available:{REQUESTER}") == 1_000 * OPI
+
+
+@pytest.mark.parametrize(
+    ("steps", "dataset", "said"),
+    [
+        (
+            {"tried": "nothing", "kept": "tried"},
+            "kept",
+            r"dataset\.from: kept .* no rows\. Name one that does: tried",
+        ),
+        (
+            {"kept": "nothing"},
+            "kept",
+            r"dataset\.from: kept is of the kind hold, which gives no rows\. Add a step",
+        ),
+        ({"tried": "nothing", "kept": "tried", "again": "kept"}, "tried", r"steps\.again\.from: kept "),
+    ],
+)
+async def test_of_a_step_that_gives_no_rows_nothing_can_be_made(
+    road: Road, steps: dict[str, str], dataset: str, said: str
+):
+    await road.deposit()
+    kinds = {"tried": {"kind": "trial"}}
+    written = {
+        name: kinds.get(name, {"kind": "hold", "for": "1h"}) | {"from": of} for name, of in steps.items()
+    }
+    with pytest.raises(BadCampaign, match=f"^{said}"):
+        await road.submit(campaign() | {"steps": written, "dataset": {"from": dataset}})
 
 
 async def test_an_input_may_say_anything_but_not_what_a_row_is_called(road: Road):

@@ -18,6 +18,7 @@ from optimai.kinds.hold.spec import Task
 from optimai.kinds.lines import Line
 from optimai.kinds.ruling import Record
 from optimai.network.challenge import TIME
+from optimai.network.queries import campaigns
 from optimai.network.store import due
 from optimai.network.store.sql import Database
 from optimai.wire import envelope
@@ -30,9 +31,15 @@ HOLDING = {
     "until": "2d",
     "appeal": "10m",
     "inputs": {"texts": [{"text": f"a text of some length, number {n}"} for n in range(50)]},
-    "steps": {"kept": {"kind": "hold", "from": "texts", "for": "1h", "challenges": 4, "price": "0.5/answer"}},
-    "dataset": {"from": "kept"},
+    "steps": {
+        "kept": {"kind": "hold", "from": "texts", "for": "1h", "challenges": 4, "price": "0.5/answer"},
+        "none": {"kind": "trial", "from": "texts", "tasks": 0},
+    },
+    "dataset": {"from": "none"},
 }
+
+
+pytestmark = pytest.mark.usefixtures("trial")
 
 
 @pytest.fixture
@@ -218,6 +225,10 @@ async def test_a_standing_task_that_nobody_took_in_its_epoch_is_given_up(road: R
     road.later(road.database.network.epoch)
     await road.stage("expire")
     assert [row["state"] for row in await road.rows("select state from task")] == ["parked"]
+    async with road.database.begin() as (tx, now):
+        steps = (await campaigns.named(tx, now, "held")).steps
+    [kept] = [one for one in steps if one.standing]
+    assert (kept.parked, kept.unproved) == (1, 1), "and nothing is wrong with that"
 
 
 async def gone(road: Road, node: Node) -> Record:

@@ -52,10 +52,8 @@ def test_a_crawl_needs_its_seeds_in_url():
 def test_a_step_has_the_columns_of_its_kind_and_those_that_it_carries_on():
     unique = {"kind": "dedup", "from": "texts"}
     checked(unique=unique, topic=LABEL | {"from": "unique", "column": "title"})
-    with pytest.raises(BadCampaign, match=r"^steps.again: counts has no column 'text'. It has words$"):
-        checked(
-            counts={"kind": "word_count", "from": "texts"}, again={"kind": "word_count", "from": "counts"}
-        )
+    with pytest.raises(BadCampaign, match=r"^steps.count: links has no column 'text'. It has url, state, "):
+        checked(links={"kind": "link.check", "from": "texts"}, count={"kind": "word_count", "from": "links"})
 
 
 def test_without_known_answers_nobody_needs_the_column_that_would_find_them():

@@ -1,5 +1,6 @@
 """The promises of the judge of `crawl`: who is believed, who is paid, who has the fault."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from optimai.kinds.contract import Answer, Case, Finding, More, Verdict
 from optimai.kinds.crawl.judge import MOST_AUDITS, agree, audit, check, rows
 from optimai.kinds.crawl.outcome import Outcome, checkable, counts
 from optimai.kinds.crawl.spec import Compare, Compared, Fetch, Fetched, Found, Options, Result, Task
+from optimai.kinds.kit import Refused
+from optimai.kinds.refusals import REASONS
 
 SINCE, AT = "2026-01-01T11:55:00Z", "2026-01-01T12:00:00Z"
 OPTIONS = Options(max=100)
@@ -91,8 +94,26 @@ def judged(*answers: Answer[Result], last: bool = False) -> Verdict[Result]:
 def test_without_an_audit_a_trusted_answer_is_paid_for_pages_redirects_and_real_errors():
     moved = Outcome(url=url(1), at=AT, status=301, moved_to=url(9))
     verdict = judged(first(page(0), moved, missing(2), missing(3, 503), refused(4, "timeout")))
-    assert verdict.findings[FIRST] == Finding(3, why="2 of 5 pages without an answer that counts.")
+    why = "2 of 5 pages without an answer that counts: 1 answered 503, 1 too slow."
+    assert verdict.findings[FIRST] == Finding(3, why=why)
     assert verdict.believed == Fetched((page(0), moved, missing(2), missing(3, 503), refused(4, "timeout")))
+
+
+def test_of_pages_that_were_not_fetched_the_pay_line_and_the_verdict_say_why_the_commonest_reason_first():
+    words = ["unknown_host", "private", "private", "forbidden", "a stranger's \x00"]
+    verdict = judged(first(*(refused(at, why) for at, why in enumerate(words))))
+    reasons = (
+        "2 at a private address, 1 unreachable: host unknown, "
+        "1 forbidden (only http and https, on ports 80 and 443, without a password), 1 refused"
+    )
+    assert verdict.findings[FIRST].why == f"5 of 5 pages without an answer that counts: {reasons}."
+    assert verdict.reason.endswith(f"checked by nobody else; without an answer that counts: {reasons}")
+
+
+def test_each_word_of_the_kit_for_a_page_that_was_not_fetched_has_words_for_people():
+    said = re.findall(r"^    (\w+) +\S", Refused.__doc__ or "", re.MULTILINE)
+    assert len(said) == 9
+    assert set(said) < set(REASONS)
 
 
 def test_without_an_audit_an_untrusted_answer_asks_for_one():

@@ -16,8 +16,8 @@ CAMPAIGN = parse(
 )
 
 
-def line(state: str, done: int, rows: int) -> Line:
-    seen: dict[str, Any] = {"name": "unique", "state": state, "done": done, "rows": rows, "standing": False}
+def line(state: str, held: int, rows: int) -> Line:
+    seen: dict[str, Any] = {"name": "unique", "state": state, "held": held, "rows": rows, "standing": False}
     [found] = estimate(CAMPAIGN, [seen], {"unique": 4.5})
     return found
 
@@ -28,6 +28,11 @@ def test_units_are_within_the_kinds_bounds_while_the_sample_has_not_come_to_the_
     assert found.seconds == 4.5 * 30 / 6
 
 
+def test_a_step_whose_rows_come_at_its_end_is_not_taken_for_one_without_rows():
+    assert line("flows", 6, 0).rows == 3
+    assert line("sealed", 9, 0).rows == 0
+
+
 def test_what_the_sample_did_to_the_end_is_counted_and_timed():
     found = line("sealed", 12, 3)
     assert (found.least, found.most, found.rows) == (12, 12, 3)
@@ -35,4 +40,5 @@ def test_what_the_sample_did_to_the_end_is_counted_and_timed():
 
 
 def test_of_what_the_sample_did_not_come_to_no_time_is_said():
-    assert line("waits", 0, 0).seconds is None
+    found = line("waits", 0, 0)
+    assert (found.tried, found.seconds) == (False, None)

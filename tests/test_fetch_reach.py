@@ -146,5 +146,17 @@ async def test_a_server_that_is_not_there_is_unreachable():
         free.bind(("127.0.0.1", 0))
         fetcher = Fetcher({"docs.localhost:80": f"127.0.0.1:{free.getsockname()[1]}"}, lambda: NOON)
         assert await why(fetcher.fetch(f"{HOST}/")) == "unreachable"
-        assert await why(fetcher.fetch("http://no-such-name.invalid/")) == "unreachable"
         await fetcher.close()
+
+
+@pytest.mark.parametrize(("fault", "said"), [("EAI_NONAME", "unknown_host"), ("EAI_AGAIN", "unreachable")])
+async def test_a_name_that_nobody_knows_is_told_from_one_that_nobody_could_be_asked_about(
+    fault: str, said: str
+):
+    class Nobody(Names):
+        async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+            raise socket.gaierror(getattr(socket, fault), "not resolved")
+
+    fetcher = Fetcher({}, lambda: NOON, names=Nobody())
+    assert await why(fetcher.fetch("http://no-such-name.example/")) == said
+    await fetcher.close()

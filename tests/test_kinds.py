@@ -60,7 +60,9 @@ async def test_a_new_kind_keeps_all_rules_as_it_is_written(among: Path):
 
 async def test_the_kind_of_the_page_for_strangers_keeps_all_rules(among: Path):
     page = (HOME.parents[2] / "docs" / "new-kind.md").read_text("utf-8")
-    home = command.write("longest_word", among)
+    name, checked = re.findall(r"^    \.venv/bin/optimai kind (?:new|check) (\S+)", page, re.MULTILINE)
+    assert name == checked == "longest_word"
+    home = command.write(name, among)
     for part in ("spec.py", "work.py", "judge.py", "examples/first.json"):
         _, _, shown = page.partition(f"`{part}`\n\n```")
         (home / part).write_text(shown.partition("\n")[2].partition("```")[0])

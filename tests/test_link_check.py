@@ -142,3 +142,33 @@ async def test_redirects_are_followed_to_their_end_and_no_further_than_five():
         f"{URL}robots": ("unknown", None, None, "robots"),
     }
     assert kit.fetched.count(f"{URL}loop") == 6
+
+
+async def test_what_is_no_address_gives_a_row_that_says_so_and_is_neither_fetched_nor_paid():
+    given = [URL, "not a url", None, 7, "http://" + "x" * 2_000]
+    kit = MemoryKit(web={URL: page(URL, "text")})
+    shard = kit.shard([{"_row": f"row {at}", "url": None} for at in range(len(given))])
+    columns = {shard.blob: {"_row": [f"row {at}" for at in range(len(given))], "url": given}}
+    [piece] = plan(Options(), b"", News(sealed=[shard], columns=columns, ended=True)).pieces
+    result = await work(piece.task, kit)
+    assert not check(Options(), piece.task, result, [])
+    found = [(row["url"], row["state"], row["refused"]) for row in published("c/links", piece.task, result)]
+    nothing = (None, "unknown", "no_address")
+    assert found == [(URL, "works", None), ("not a url", "unknown", "no_address"), nothing, nothing, nothing]
+    assert kit.fetched == [URL]
+
+    answer = Answer(assignment=AssignmentId(1), owner=OwnerId("owner"), role=Role.ANSWER, result=result)
+    verdict = agree(
+        Case(step="c/links", options=Options(), task=piece.task, units=5, answers=[answer], last=True)
+    )
+    assert isinstance(verdict, Verdict)
+    finding = verdict.findings[AssignmentId(1)]
+    assert (finding.units, finding.why) == (1, "4 of 5 links gave no answer that counts: 4 no address.")
+
+
+def test_nobody_may_say_of_an_address_that_it_is_none_or_of_none_that_it_works():
+    none = Task((Link("row", "not a url"),), 0)
+    assert check(Options(), TASK, Result((Seen(row="row", refused="no_address"),)), [])
+    assert check(Options(), none, Result((WORKS,)), [])
+    assert check(Options(), none, Result((DOWN,)), [])
+    assert not check(Options(), none, Result((Seen(row="row", refused="no_address"),)), [])

@@ -9,9 +9,15 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from optimai.client.estimate import estimate
+from optimai.core.campaign import parse
 from optimai.core.clock import Instant
-from optimai.core.errors import BadValue, NotFound
+from optimai.core.errors import BadValue, NotFound, Private
 from optimai.core.ids import EarningId
+from optimai.core.money import OPI, Nano
+from optimai.kinds.kit import Refused
+from optimai.network import accounts
+from optimai.network.campaigns import submit
 from optimai.network.queries import (
     Database,
     campaigns,
@@ -27,8 +33,10 @@ from optimai.network.queries import (
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.steps import Step
 from optimai.network.queries.workers import Worker
+from optimai.sim.doing import Doing
 from optimai.sim.world import World
 from tests import town
+from tests.road import Road
 from tests.town import fresh
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -122,6 +130,31 @@ async def test_the_series_holds_every_unit_that_is_believed(story: Story):
         assert sum(one.series) == one.done
 
 
+@pytest.mark.usefixtures("trial")
+async def test_a_step_whose_only_nodes_are_paused_says_that_they_are_here(server: str):
+    async with fresh(server) as database:
+        road = Road(database)
+        await road.begin()
+        ann, bob = await road.join("ann"), await road.join("bob")
+        said = [await waits(road)]
+        await road.exchange(ann, kinds=())  # as one does that is paused
+        await road.exchange(bob, kinds=())
+        said.append(await waits(road))
+        async with look(database) as (tx, now):
+            assert [(one.asked, one.kinds) for one in await nodes.listed(tx, now)] == [(True, ())] * 2
+        await road.exchange(ann)
+        assert [*said, await waits(road)] == [
+            "a node that can do trial",
+            "a node that can do trial now: 2 are here and taking nothing, paused or with other code",
+            "a node to ask for work",
+        ]
+
+
+async def waits(road: Road) -> str:
+    async with look(road.database) as (tx, now):
+        return (await campaigns.named(tx, now, "trials")).steps[-1].waits_for
+
+
 async def test_a_step_that_its_escrow_cannot_pay_says_so(server: str):
     async with fresh(server) as database:
         world = await town.settle(database)
@@ -149,6 +182,14 @@ async def test_what_was_refused_or_overturned_says_whose_it_was_and_where_its_mo
     assert overturned.name == "fay"
     assert overturned.units > 0
     assert "too many known answers" in overturned.why
+    prices = {"topic": 4_000_000, "length": 1_000_000, "kept": 5_000_000}
+    for one in found.checks:
+        if one.what in ("refused", "overturned"):
+            assert one.returned + one.paid == one.units * prices[one.step], "the money is that of these units"
+    moved = "select sum((entry.value)::bigint)::bigint from transfer, jsonb_each_text(entries) as entry"
+    async with look(story.database) as (tx, _):
+        sums = await tx.fetchval(f"{moved} where event = 'overturn' and entry.key like 'escrow:%'")
+    assert overturned.returned == sums, "and the ledger says the same"
     told = [one.title for one in found.checks if one.what == "told"]
     assert "Suspended fay for label" in told
     assert "Suspended dan for word_count" in told
@@ -176,6 +217,24 @@ async def test_what_workers_have_earned_is_what_the_campaign_has_spent(story: St
     for found in story.at.values():
         assert sum(one.available for one in found.workers) == found.money.available
         assert sum(one.pending for one in found.workers) == found.money.pending
+
+
+async def test_of_a_campaign_that_was_tried_to_its_end_an_estimate_says_what_it_has_cost(story: Story):
+    steps = msgspec.to_builtins(story.at[110].steps)
+    took = dict.fromkeys(("topic", "length", "kept"), 1.0)
+    topic, length, _ = estimate(parse(town.campaign(120, {})), steps, took)
+    async with look(story.database) as (tx, _):
+        paid = await tx.fetch(
+            """
+            select name, sum(pending + available)::bigint as cost, sum(held)::bigint as held
+              from tally join step on step.id = tally.step group by name
+            """
+        )
+    cost = {one["name"]: one["cost"] for one in paid}
+    assert topic.least == topic.most > 3 * 120
+    assert (topic.cost_least, topic.cost_most) == (cost["topic"], cost["topic"])
+    assert length.cost_least == cost["length"]
+    assert (topic.rows, length.rows) == (120, 120)
 
 
 async def test_a_newcomer_of_a_kind_that_is_done_twice_is_on_probation(story: Story):
@@ -249,7 +308,7 @@ async def test_rows_of_a_private_dataset_are_shown_to_nobody(server: str):
         async with look(database) as (tx, _):
             shown = await datasets.version(tx, "plants", 1)
             assert (shown.private, shown.first) == (True, ())
-            with pytest.raises(NotFound):
+            with pytest.raises(Private):
                 await trace.row(tx, "plants", 1, "0")
 
 
@@ -273,6 +332,10 @@ async def test_a_row_is_traced_to_signed_results_their_verdict_and_their_pay(sto
     assert row.made is not None
     assert row.made.stands
     assert len(row.made.results) >= 3
+    said = [one.said["choice"] for one in row.made.results if one.trusted]
+    assert said.count(row.values["label"]) == row.values["votes"]
+    assert len(said) == row.values["of"]
+    assert all(one.said.keys() == {"choice"} for one in row.made.results)
     for one in row.made.results:
         assert one.keyid == one.node
         assert [pay.amount for pay in one.pay if pay.state != "void"] == [one.held * one.price] * bool(
@@ -290,6 +353,56 @@ async def test_a_row_is_named_by_any_beginning_that_no_other_has(story: Story):
             await trace.row(tx, "plants", 1, "")
         with pytest.raises(NotFound):
             await trace.row(tx, "plants", 1, "not a row")
+
+
+async def test_a_dataset_without_rows_says_which_step_made_none_and_what_was_told_of_it(server: str):
+    raw = {
+        "campaign": "nothing",
+        "budget": "1 OPI",
+        "inputs": {"seeds": ["http://plants.example/", "http://moss.example/"]},
+        "steps": {
+            "pages": {"kind": "crawl", "from": "seeds", "max": 10, "price": "0.001/page"},
+            "text": {"kind": "clean.text", "from": "pages", "price": "0.001/row"},
+        },
+        "dataset": {"from": "text"},
+    }
+    async with fresh(server) as database:
+        world = World(database, town.START)
+        async with database.begin() as (tx, now):
+            await accounts.deposit(tx, town.REQUESTER, Nano(OPI), "all", now)
+            await submit(tx, now, raw, town.REQUESTER)
+        await world.join("ann", Doing("crawl", "clean.text", web=lambda url: Refused("private")))
+        await world.run(to=Instant(town.START + timedelta(hours=1)))
+        async with look(database) as (tx, now):
+            found = await campaigns.named(tx, now, "nothing")
+    assert (found.state, found.version.rows if found.version else None) == ("done", 0)
+    assert found.no_rows == "pages: 1 of 1 pages without an answer that counts: 1 at a private address."
+
+
+async def test_a_step_that_no_node_here_has_the_engine_for_says_so_as_soon_as_it_stands_still(server: str):
+    raw = {
+        "campaign": "texts",
+        "budget": "1 OPI",
+        "inputs": {"texts": [{"text": "one"}, {"text": "two"}]},
+        "steps": {"unique": {"kind": "dedup", "from": "texts"}},
+        "dataset": {"from": "unique"},
+    }
+    async with fresh(server) as database:
+        world = World(database, town.START)
+        async with database.begin() as (tx, now):
+            await accounts.deposit(tx, town.REQUESTER, Nano(OPI), "all", now)
+            await submit(tx, now, raw, town.REQUESTER)
+        await world.join("ann", Doing("dedup", engine=False))
+        await world.run(to=Instant(town.START + timedelta(seconds=20)))
+        async with look(database) as (tx, now):
+            unique = step(await campaigns.named(tx, now, "texts"), "unique")
+    assert unique.per_second > 0
+    assert (unique.state, unique.closed, unique.in_hand) == ("waits", 1, 0)
+    assert unique.waits_for == "a node with the engine for dedup (pip install '.[engine]')"
+
+
+async def test_a_dataset_with_rows_does_not_say_why_it_has_none(story: Story):
+    assert {found.no_rows for found in story.at.values()} == {""}
 
 
 async def test_the_ledger_is_in_balance_and_each_closed_epoch_has_its_head(story: Story):

@@ -21,7 +21,8 @@ MADE = {"name": "docs", "number": 1, "rows": 7}
 
 
 def facts(state: str, version: dict[str, Any] | None) -> dict[str, Any]:
-    return {"name": "docs", "state": state, "version": version, "steps": [], "money": MONEY | {"budget": OPI}}
+    rest = {"steps": [], "money": MONEY | {"budget": OPI}, "no_rows": ""}
+    return {"name": "docs", "state": state, "version": version} | rest
 
 
 class Network:

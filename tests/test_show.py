@@ -97,7 +97,7 @@ def step(name: str, state: str, **more: Any) -> dict[str, Any]:
 def test_a_campaigns_status_has_each_step_its_rows_a_second_what_it_waits_for_and_the_money():
     steps = [
         step("pages", "flows", audited=2, drawn=3),
-        step("text", "waits", rows=0, waits_for="rows of pages"),
+        step("text", "waits", rows=0, waits_for="a node with pip install '.[engine]'"),
         step("kept", "sealed", standing=True, done=7, rows=0),
         step("seeds", "sealed", kind=None),
     ]
@@ -111,7 +111,7 @@ def test_a_campaigns_status_has_each_step_its_rows_a_second_what_it_waits_for_an
         next(one for one in said.splitlines() if one.startswith(name)) for name in ("pages", "text", "kept")
     )
     assert " ".join(pages.split()) == "pages crawl 5 2.5 3/7 flows, 2 of 3 tasks checked by another"
-    assert " ".join(text.split()) == "text crawl 0 3/7 waits for rows of pages"
+    assert " ".join(text.split()) == "text crawl 0 3/7 waits for a node with pip install '.[engine]'"
     assert " ".join(kept.split()) == "kept crawl 7 3/7 sealed"
     assert "seeds" not in said
     assert "1.000 OPI: 0.030 pending · 0.970 in escrow" in said

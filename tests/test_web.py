@@ -15,13 +15,16 @@ import pytest
 from msgspec.structs import replace
 
 from optimai.cli import connect
+from optimai.network import campaigns
 from optimai.network.api import app
 from optimai.network.identity import Commands
 from optimai.network.queries import Database, datasets, look
+from optimai.network.store.tokens import Bearer
 from optimai.web import live, views
 from optimai.web.pages import routes
 from tests import town
 from tests.browser import serving
+from tests.road import REQUESTER, Road, campaign
 from tests.test_queries import seen
 
 PATHS = ("/", "/campaigns/plants", "/nodes", "/nodes/fay", "/datasets", "/datasets/plants@1", "/ledger")
@@ -129,6 +132,36 @@ async def test_a_dataset_shows_what_says_most_of_a_row_first_and_the_sizes_of_it
     assert train + test == 120
 
 
+@pytest.mark.usefixtures("trial")
+async def test_campaigns_of_one_name_have_a_page_each_and_the_name_leads_to_the_last(database: Database):
+    road = Road(database)
+    first = await road.begin()
+    async with database.begin() as (tx, now):
+        await campaigns.cancel(tx, now, "trials", Bearer(REQUESTER, frozenset()))
+    await road.quiet()
+    second = await road.submit(campaign(budget="2 OPI"))
+    await road.stage("plan")
+    async with serving(database) as base:
+        _, listed = await get(base)
+        assert re.findall('<a href="(/campaigns/[^"]+)"', listed) == [
+            f"/campaigns/trials/{second}",
+            f"/campaigns/trials/{first}",
+        ]
+        assert "cancelled" in listed
+        _, old = await get(f"{base}/campaigns/trials/{first}")
+        assert "It was cancelled before it was done." in old
+        assert "cut short" not in old + listed
+        assert f'A newer one has the name now: <a href="/campaigns/trials">number {second}</a>' in old
+        for path in (f"/campaigns/trials/{second}", "/campaigns/trials"):
+            _, new = await get(base + path)
+            assert f'data-live="/campaigns/trials/{second}/live"' in new
+            assert "newer one" not in new
+        for number in ("9", "x", "9" * 30):
+            response, text = await get(f"{base}/campaigns/trials/{number}")
+            assert response.status == 404
+            assert f"with the number {number}. The page of all campaigns" in text
+
+
 async def test_a_dataset_without_its_number_leads_to_the_newest(database: Database):
     await town.live(await town.settle(database), 5)
     async with serving(database) as base:
@@ -186,7 +219,7 @@ class Stream:
 async def watching(base: str) -> AsyncIterator[Stream]:
     async with (
         aiohttp.ClientSession(read_bufsize=1 << 20) as session,
-        session.get(f"{base}/campaigns/plants/live") as response,
+        session.get(f"{base}/campaigns/plants/1/live") as response,
     ):
         assert response.content_type == "text/event-stream"
         yield Stream(response)
@@ -249,7 +282,7 @@ async def test_many_who_watch_cost_one_look_at_a_time(database: Database, monkey
     watched = live.Live(database)
 
     async def watch() -> None:
-        async for _ in watched.follow("plants"):
+        async for _ in watched.follow(("plants", 1)):
             pass
 
     watchers = [asyncio.create_task(watch()) for _ in range(20)]

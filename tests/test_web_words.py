@@ -42,6 +42,7 @@ def campaign(*steps: Step, state: str = "running", **said: Any) -> Campaign:
     }
     given = {
         "id": 1,
+        "newest": 1,
         "name": "plants",
         "state": state,
         "created": NOON,
@@ -55,6 +56,7 @@ def campaign(*steps: Step, state: str = "running", **said: Any) -> Campaign:
         "workers": [],
         "money": money | {"spent": OPI, "next_free": None},
         "version": None,
+        "no_rows": "",
         "checked": 0,
         "faults": 0,
         "time_left": None,
@@ -98,7 +100,16 @@ def test_a_campaign_that_ended_says_what_it_made_how_long_it_took_and_what_came_
         "1 row of topic is done. It took 1 h 17 min. 1.000 of 10.000 OPI were spent, 9.000 OPI came back."
     )
     over = campaign(step("topic", state="stopped", done=3), state="cancelled")
-    assert words.lead(over).striptags().startswith("It was cut short before it was done. 3 rows of topic")
+    assert words.lead(over).striptags().startswith("It was cancelled before it was done. 3 rows of topic")
+
+
+def test_a_campaign_whose_dataset_has_no_rows_says_why_and_not_that_they_are_done():
+    sealed = step("text", state="sealed", sealed=NOON)
+    done = campaign(sealed, state="done", ended=NOON, no_rows="pages: 1 of 1 pages <b>too slow</b>.")
+    said = words.lead(done)
+    assert said.startswith("<b>No rows</b> of text came out: pages: 1 of 1 pages &lt;b&gt;too slow")
+    assert " is done" not in said
+    assert " are done" not in said
 
 
 def test_a_card_says_what_happens_how_it_is_checked_and_what_went_wrong():
@@ -123,6 +134,13 @@ def test_a_card_says_what_happens_how_it_is_checked_and_what_went_wrong():
     ]
 
 
+def test_standing_tasks_that_proved_nothing_are_no_fault_and_what_broke_is():
+    held = step("kept", kind="hold", state="sealed", standing=True, sealed=NOON, parked=3, unproved=2)
+    *_, unproved, broken = words.notes(held, NOON)
+    assert unproved == "2 tasks ended before their nodes proved anything, unpaid"
+    assert broken == '<span class="bad">1 task parked, and not done</span>'
+
+
 @pytest.mark.parametrize(
     ("time", "said"),
     [(0.4, "0 s"), (59, "59 s"), (61, "1 min"), (3600, "1 h"), (7500, "2 h 5 min"), (200_000, "2 days")],
@@ -137,6 +155,14 @@ def test_a_share_is_only_0_or_100_percent_of_none_or_all(given: tuple[int, int])
     said = words.share(part, whole)
     assert (said == "0 %") == (part == 0)
     assert (said == "100 %") == (part == whole)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"),
+    [(4, 6, "67 %"), (1, 3, "33 %"), (1, 8, "13 %"), (1, 300, "under 1 %"), (299, 300, "over 99 %")],
+)
+def test_a_share_is_rounded_and_not_cut(part: int, whole: int, said: str):
+    assert words.share(part, whole) == said
 
 
 def test_a_moment_of_another_day_says_which():
@@ -164,8 +190,10 @@ def check(what: str, units: int = 4, **said: Any) -> Check:
 
 
 def test_what_went_wrong_is_told_with_what_was_done_about_it():
-    assert words.what(check("refused")) == "4 pages of pages by"
-    assert words.what(check("refused", audit=True)) == "4 pages of pages, as a check, by"
+    assert words.what(check("refused", step="crawl")) == "4 pages of crawl by"
+    assert words.what(check("refused", step="crawl", audit=True)) == "4 pages of crawl, as a check, by"
+    assert words.what(check("refused")) == "4 pages by"
+    assert words.what(check("refused", 1)) == "1 page by"
     assert words.done_about(check("refused", returned=OPI)) == "1.000 OPI went back to escrow."
     assert words.done_about(check("overturned", returned=OPI)) == (
         "They were pending and are void now: 1.000 OPI went back to escrow."

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from msgspec import Struct
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from optimai.cli import children, watch
@@ -39,7 +40,7 @@ def estimate(
         out.print(f"[dim]Its node may also fetch from {told(hosts)}.[/]", soft_wrap=True)
     with out.status(f"trying it for at most {seconds} s on a network that is thrown away"):
         sample, took, rows = children.run(_try(written, seconds, hosts))
-    _show(out, written, compute(written.campaign, sample["steps"], took), rows)
+    _show(out, written, compute(written.campaign, sample["steps"], took), rows, sample["no_rows"])
 
 
 async def _try(
@@ -86,7 +87,7 @@ class _Clock(Struct):
             self.done, self.took = step["done"], gone - self.begun
 
 
-def _show(out: Console, written: Written, lines: list[Line], rows: Any) -> None:
+def _show(out: Console, written: Written, lines: list[Line], rows: Any, no_rows: str) -> None:
     table = Table(box=None, header_style="dim")
     for column in ("step", "units", "cost, OPI", "rows out, at most", "time here"):
         table.add_column(column, justify="left" if column == "step" else "right")
@@ -96,13 +97,18 @@ def _show(out: Console, written: Written, lines: list[Line], rows: Any) -> None:
             f"{_span(f'{line.least:,}', f'{line.most:,}')} {line.unit}s",
             _span(opi(line.cost_least), opi(line.cost_most)),
             f"{line.rows:,}",
-            _time(line.seconds),
+            _time(line),
         )
     out.print(table)
     least, most = sum(line.cost_least for line in lines), sum(line.cost_most for line in lines)
     enough = (
         "which the budget covers" if most <= written.campaign.budget else "[yellow]more than the budget[/]"
     )
+    if no_rows:
+        out.print(
+            f"\n[yellow b]It was tried to its end, and made no rows[/]: {escape(no_rows)}", soft_wrap=True
+        )
+        enough = "for no row at all"
     out.print(
         f"\nTogether [b]{_span(opi(least), opi(most))} OPI[/] of {opi(written.campaign.budget)}, {enough}."
     )
@@ -130,12 +136,14 @@ def _span(least: str, most: str) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def _time(seconds: float | None) -> str:
-    if seconds is None:
+def _time(line: Line) -> str:
+    if not line.tried:
         return "not tried"
-    if seconds < 120:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min"
+    if line.seconds is None:
+        return "as people answer"
+    if line.seconds < 120:
+        return f"{max(1, round(line.seconds))} s"
+    return f"{line.seconds / 60:.0f} min"
 
 
 def _short(value: object) -> str:

@@ -14,8 +14,10 @@ from optimai.cli import connect
 from optimai.cli.children import Child, Children
 from optimai.client.campaign_file import Written
 from optimai.client.network import Client
+from optimai.core.campaign import Campaign
 from optimai.core.errors import BadCampaign, NobodyCan, NotEnough
 from optimai.core.money import opi
+from optimai.kinds.crawl import outcome, urls
 from optimai.node.home import Home
 
 PEOPLE = 8
@@ -30,9 +32,11 @@ class Private:
     ) -> None:
         """`allowed`: what the operator lets its node fetch from besides public addresses; no campaign can.
 
-        Raises BadCampaign where something that is to stand beside the campaign's file does not.
+        Raises BadCampaign where something that is to stand beside the campaign's file does not, and where a crawl
+        would leave out a part of its site without a word.
         """
         about = written.campaign.private
+        _whole_site(written.campaign)
         _there(written, "private.site", about.site, "folder", Path.is_dir)
         _there(written, "private.people", about.people, "file", Path.is_file)
         self.written = written
@@ -70,7 +74,7 @@ class Private:
         child = await self.children.start("site", *arguments)
         _, address = await child.says(2)
         self.control = f"http://{address}/_control"
-        self.hosts = {f"docs-{number}.localhost:80": address for number in range(1, about.hosts + 1)}
+        self.hosts = {f"{name}:80": address for name in _names(self.campaign)}
 
     def where(self) -> str:
         """To which address its site's names lead, for whoever runs this to see; "" where it has no site."""
@@ -146,6 +150,27 @@ class Private:
 
     def client(self) -> Client:
         return connect.admin(self.url, self.home)
+
+
+def _names(campaign: Campaign) -> list[str]:
+    """Of the hosts among which the site's pages are dealt."""
+    return [f"docs-{number}.localhost" for number in range(1, campaign.private.hosts + 1)]
+
+
+def _whole_site(campaign: Campaign) -> None:
+    """Raises BadCampaign where a crawl begins on one of the site's hosts, and its links may not lead to the others."""
+    names = _names(campaign) if campaign.private.site else []
+    for step in campaign.steps:
+        seeds = [str(row.get("url", "")) for row in campaign.inputs.get(step.source, ())]
+        within = step.options.get("within") or [outcome.host(seed) for seed in seeds]
+        beyond = [name for name in names if not urls.inside(f"http://{name}/", within)]
+        if step.kind == "crawl" and beyond and {outcome.host(seed) for seed in seeds} & set(names):
+            raise BadCampaign(
+                f"steps.{step.name}.within",
+                f"private.hosts spreads the site's pages over {len(names)} hosts, "
+                f"and links may not lead to {', '.join(beyond)}",
+                'Write within: ["docs-*.localhost"], or private.hosts: 1',
+            )
 
 
 def _there(written: Written, word: str, name: str | None, what: str, found: Callable[[Path], bool]) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.markup import escape
 
 from optimai.cli import children, connect, running, watch
 from optimai.cli.children import Children
@@ -141,6 +142,9 @@ async def _summary(out: Console, network: Client, end: watch.Facts, where: str) 
         )
     if version := end["version"]:
         name = f"{version['name']}@{version['number']}"
+        if end["no_rows"]:
+            out.print(f"\n[yellow b]{name}[/]: no rows: {escape(end['no_rows'])}", soft_wrap=True)
+            return False
         row = await first_row(network, version["name"], version["number"])
         rows = f"{version['rows']:,} rows" + ("" if whole else ", as far as it came")
         out.print(f"\n[green b]{name}[/]: {rows}. Next:")

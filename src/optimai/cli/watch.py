@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -73,7 +74,7 @@ def table(campaign: Facts) -> Group:
         if step["kind"] is None:
             continue
         style = STYLES[step["state"]]
-        told = f"waits for {step['waits_for']}" if step["waits_for"] else _told(step)
+        told = f"waits for {escape(step['waits_for'])}" if step["waits_for"] else _told(step)
         steps.add_row(
             f"[b]{step['name']}[/b] [dim]{step['kind']}[/dim]",
             f"{step['done'] if step['standing'] else step['rows']:,}",

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from optimai.core.campaign import Campaign, parse
 from optimai.core.errors import BadCampaign, NotFound
-from optimai.kinds import catalog, columns
+from optimai.kinds import catalog, columns, hands
 
 MOST_BYTES = 8 << 20
 
@@ -79,6 +79,7 @@ def read(path: Path) -> Written:
             files |= _inline(path.parent, name, step)
     campaign = parse(raw)
     columns.check(campaign)
+    hands.check(campaign)
     return Written(path, campaign, raw, files)
 
 

@@ -1,8 +1,8 @@
 """What a campaign would cost, from a short run of it: bounds from its kinds, ratios and rates as measured.
 
-units     as counted where the sample came to the step's end, else between the kind's own bounds for the
-          rows that come in (`spec.bound`)
-rows out  as in the sample: rows that came out for each unit
+units     as paid where the sample came to the step's end, else between the kind's own bounds for the rows
+          that come in (`spec.bound`); of a row that three people answer, three
+rows out  as in the sample: rows that came out for each unit; as many as units where none has come out yet
 cost      units x price, and the share that a second owner does again
 time      as long for each unit as in the sample; what people do is not in it
 """
@@ -29,7 +29,8 @@ class Line(Struct, frozen=True, kw_only=True):
     cost_least: int
     cost_most: int
     rows: int  # that come out, at most
-    seconds: float | None  # at the sample's rate; None where the sample did none of it
+    tried: bool  # the sample did some of it
+    seconds: float | None  # at the sample's rate; None where it was not tried, or people do it
 
 
 def estimate(
@@ -49,13 +50,19 @@ def estimate(
         price = step.price.nano if step.price else 0
         audit = kind.kind.audit if step.audit is None else step.audit
         seen = told.get(step.name)
-        done, out = (seen["done"], seen["rows"]) if seen else (0, 0)
-        if seen and seen["state"] == "sealed" and not seen["standing"]:
-            least = most = done
+        held, out = (seen["held"], seen["rows"]) if seen else (0, 0)
+        ended = bool(seen and seen["state"] == "sealed" and not seen["standing"])
+        if ended:
+            least = most = held
         came = rows[step.source]
-        rows[step.name] = most * min(out, done) // done if done else most
+        if ended:
+            rows[step.name] = out
+        else:
+            rows[step.name] = most * min(out, held) // held if out and held else most
         if kind.kind.reads != "nothing":
             rows[step.name] = min(rows[step.name], rows[step.source])
+        tried = ended or held > 0
+        seconds = took[step.name] * most / held if held else took[step.name]
         lines.append(
             Line(
                 step=step.name,
@@ -67,7 +74,8 @@ def estimate(
                 cost_least=least * price,
                 cost_most=most * price + most * price * audit // MILLION,
                 rows=rows[step.name],
-                seconds=took[step.name] * most / done if done and "machine" in kind.kind.hands else None,
+                tried=tried,
+                seconds=seconds if tried and "machine" in kind.kind.hands else None,
             )
         )
     return lines

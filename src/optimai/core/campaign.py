@@ -17,11 +17,13 @@ from msgspec import Struct
 
 from optimai.core.chance import MILLION, Ppm
 from optimai.core.errors import BadCampaign, BadValue
-from optimai.core.money import Nano, Price, parse_opi, parse_price
+from optimai.core.money import Nano, Price, opi, parse_opi, parse_price
 from optimai.core.period import parse_period, parse_share
 from optimai.core.rows import Int64
 
 MOST_STEPS = 40
+PRIVATE = "private"
+VISIBLE = ("public", PRIVATE)  # what `terms.visibility` may say
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 Value = str | Int64 | bool  # of a column of an input
@@ -63,6 +65,11 @@ class Campaign(Struct, frozen=True, kw_only=True):
     people: Literal["real", "simulated"]
     private: Private
 
+    @property
+    def rows_private(self) -> bool:
+        """By its terms: rows, tasks and results are for its requester, admins, and who works on it."""
+        return self.terms.get("visibility") == PRIVATE
+
 
 class _Validate(Struct, forbid_unknown_fields=True):
     audit: str | None = None
@@ -100,6 +107,8 @@ def parse(raw: Mapping[str, Any]) -> Campaign:
     """From the file's plain values (or the same as JSON). Raises BadCampaign with the place."""
     if type(raw.get("budget")) in (int, float):
         raise BadCampaign("budget", "it has no unit", f"Write {raw['budget']} OPI")
+    if raw.get("people", "real") not in ("real", "simulated"):
+        raise BadCampaign("people", f"{raw['people']!r} is neither of the two", "Write real or simulated")
     try:
         file = msgspec.convert(raw, _File, strict=True)
     except msgspec.ValidationError as fault:
@@ -114,8 +123,17 @@ def parse(raw: Mapping[str, Any]) -> Campaign:
         appeal = parse_period(file.appeal)
     inputs = {name: tuple(_input(name, one) for one in given) for name, given in file.inputs.items()}
     steps = _in_order([_step(name, given, appeal) for name, given in file.steps.items()], set(inputs))
+    if (said := file.terms.get("visibility", "public")) not in VISIBLE:
+        raise BadCampaign("terms.visibility", f"it is {said!r}", f"Write one of {', '.join(VISIBLE)}")
     if budget <= 0:
         raise BadCampaign("budget", "it is zero", "Give at least what `optimai estimate` says")
+    for step in steps:
+        if step.price and step.price.nano > budget:
+            raise BadCampaign(
+                f"steps.{step.name}.price",
+                f"one {step.price.unit} costs {opi(step.price.nano)} OPI, and the whole budget is {opi(budget)} OPI",
+                "Write a lower price or a larger budget",
+            )
     return Campaign(
         name=file.campaign,
         budget=budget,
@@ -144,10 +162,19 @@ def _named(name: str) -> None:
         raise BadValue("a name", name, "plant-care (lower-case letters, digits, -)")
 
 
+def quote(why: str) -> str:
+    """What to do where a text was asked for and YAML took what stands there for something else; else ""."""
+    looks = {"bool": "yes, no, on, off, true and false", "int": "a number", "float": "a number"}
+    asked, _, got = why.replace("`", "").partition(", got ")
+    if asked != "Expected str" or got not in looks:
+        return ""
+    return f"Put it in quotes, for YAML makes another thing of {looks[got]}"
+
+
 def _misshapen(where: str, fault: msgspec.ValidationError, fix: str) -> BadCampaign:
     """With the place that msgspec names, `$.steps[...]` seen from `where`."""
     why, _, place = str(fault).partition(" - at `$")
-    return BadCampaign((where + place.rstrip("`")).lstrip(".") or "campaign", why, fix)
+    return BadCampaign((where + place.rstrip("`")).lstrip(".") or "campaign", why, quote(why) or fix)
 
 
 def _input(name: str, given: object) -> Mapping[str, Any]:

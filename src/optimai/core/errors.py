@@ -140,6 +140,16 @@ class NotAllowed(OptimaiError):
         )
 
 
+class Private(OptimaiError):
+    code, status, fault = "private", 403, "theirs"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} is private by the terms of its campaign. "
+            f"Send the token of its requester, or an admin's, with the scope 'read'."
+        )
+
+
 class NotFound(OptimaiError):
     code, status, fault = "not_found", 404, "theirs"
 

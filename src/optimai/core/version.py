@@ -39,11 +39,6 @@ class Version(Struct, frozen=True, kw_only=True):
     def rows(self) -> int:
         return sum(part.rows for part in self.parts)
 
-    @property
-    def private(self) -> bool:
-        """By its terms: its rows and their traces are shown to nobody."""
-        return bool(self.card.get("terms", {}).get("visibility") == "private")
-
 
 def split_of(shares: Mapping[str, Ppm], value: str) -> str:
     """The split that a group of rows belongs to: by hash, so it stays as the data grows. "" without any."""

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from optimai import kinds
 from optimai.blobs.port import Blobs
-from optimai.core.campaign import Step
+from optimai.core.campaign import Step, quote
 from optimai.core.chance import Seed
 from optimai.core.errors import BadCampaign, DamagedKind, NotFound
 from optimai.core.ids import BlobId, StepId
@@ -213,9 +213,8 @@ def options_of(step: str, kind: Loaded, given: Mapping[str, Any]) -> Any:
     except msgspec.ValidationError as fault:
         fields = ", ".join(field.encode_name for field in msgspec.structs.fields(kind.options))
         why, _, place = str(fault).partition(" - at `$")
-        raise BadCampaign(
-            f"steps.{step}{place.rstrip('`')}", why, f"The kind {kind.kind.name} has these options: {fields}."
-        ) from None
+        has = f"The kind {kind.kind.name} has these options: {fields}."
+        raise BadCampaign(f"steps.{step}{place.rstrip('`')}", why, quote(why) or has) from None
 
 
 def _import(folder: str, part: str) -> ModuleType:

@@ -38,6 +38,7 @@ class Refused(Exception):
     too_large    more bytes than are taken
     timeout      it took too long
     broken       what came can't be read to its end
+    unknown_host its name leads nowhere
     unreachable  no answer
     no_time      its turn comes after the lease
     """

@@ -35,6 +35,15 @@ async def person(tx: Tx, token: str, scope: str) -> Bearer:
     return found
 
 
+async def anybody(tx: Tx, headers: Mapping[str, str]) -> Bearer | None:
+    """Who asks, where nobody has to say so: None without a token, or with one that is not known here."""
+    try:
+        token = bearer_of(headers)
+    except NoToken:
+        return None
+    return await tokens.bearer(tx, token_hash(token)) if token.startswith(PEOPLE) else None
+
+
 async def writer(tx: Tx, assignment: AssignmentId, blob: BlobId) -> Holder:
     """That its token is worth something. Raises NoToken, LeaseOver."""
     holder = await tokens.holder(tx, assignment, blob)

@@ -11,11 +11,12 @@ import msgspec
 
 from optimai.core import campaign as written
 from optimai.core import ledger
+from optimai.core.campaign import Campaign
 from optimai.core.clock import Instant
-from optimai.core.errors import NotAllowed, NotFound, Taken
+from optimai.core.errors import BadCampaign, NotAllowed, NotFound, Taken
 from optimai.core.ids import CampaignId, OwnerId, StepId
 from optimai.core.rows import row_id
-from optimai.kinds import catalog, columns
+from optimai.kinds import catalog, columns, hands
 from optimai.network import shards
 from optimai.network.store import campaigns, money
 from optimai.network.store.campaigns import NewStep
@@ -35,6 +36,18 @@ async def _add_input(
         rows[key] = {"_row": key} | dict(one)
     shard = await shards.write(tx, list(rows.values()))
     return await campaigns.add_input(tx, number, name, path, shard, now)
+
+
+def _give_rows(campaign: Campaign) -> None:
+    """Raises BadCampaign where the dataset, or a step, is to be made of a step whose kind gives no rows."""
+    bare = {step.name: step.kind for step in campaign.steps if not catalog.load(step.kind).kind.gives}
+    wanted = [("dataset.from", campaign.dataset.source)]
+    wanted += [(f"steps.{step.name}.from", step.source) for step in campaign.steps]
+    for where, name in wanted:
+        if name in bare:
+            others = ", ".join(step.name for step in campaign.steps if step.name not in bare)
+            fix = f"Name one that does: {others}" if others else "Add a step that does"
+            raise BadCampaign(where, f"{name} is of the kind {bare[name]}, which gives no rows", fix)
 
 
 async def _same(tx: Tx, name: str, raw: Mapping[str, Any], requester: OwnerId) -> CampaignId:
@@ -79,13 +92,13 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
         for step in campaign.steps
     }
     columns.check(campaign)
+    _give_rows(campaign)
+    hands.check(campaign)
     number = await campaigns.add(
         tx,
-        campaign.name,
+        campaign,
         requester,
         msgspec.json.encode(raw),
-        campaign.dataset.source,
-        campaign.budget,
         Instant(now + campaign.until),
         now,
     )

@@ -1,7 +1,8 @@
 """Dataset: a campaign's dataset becomes a signed version, and another one whenever its rows change.
 
 It is made when the dataset's step is sealed, or as far as that came when the campaign's time
-is over. A verdict that is overturned later makes a new version: an old one never changes.
+is over: where that is no row at all, there is no version. A verdict that is overturned later makes a new
+version: an old one never changes.
 """
 
 from collections.abc import Sequence
@@ -57,6 +58,9 @@ async def _publish(tx: Tx, now: Instant, one: Ready) -> None:
     campaign = written.parse(msgspec.json.decode(one.spec))
     standing = await versions.standing(tx, one.step, one.campaign)
     rows = [row for shard in standing for row in await shards.read(tx, shard)]
+    if not rows and one.cut_short:
+        await campaigns.rowless(tx, one)
+        return
     version = Version(
         network=tx.network.id,
         name=campaign.name,

@@ -51,6 +51,11 @@ REFUSED = tuple(
     )
 )
 
+NO_SUCH_NAME = {
+    socket.EAI_NONAME,
+    getattr(socket, "EAI_NODATA", socket.EAI_NONAME),
+}  # macOS has but the first
+
 Place = tuple[str, int]  # a name or an address, and a port
 
 

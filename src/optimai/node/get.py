@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import ada_url
 from aiohttp import (
+    ClientConnectorDNSError,
     ClientError,
     ClientPayloadError,
     ClientResponse,
@@ -93,6 +94,8 @@ class Getter:
         except (ClientError, OSError, ValueError) as fault:
             if private := private_below(fault):
                 raise Refused("private", f"{target.url} can't be fetched: {private}.") from None
+            if isinstance(fault, ClientConnectorDNSError) and fault.os_error.errno in addresses.NO_SUCH_NAME:
+                raise Refused("unknown_host", f"Nobody knows the host {target.host}.") from None
             raise Refused("unreachable", f"{target.url} can't be reached: {fault}.") from None
 
     def _session(self, named: bool) -> ClientSession:

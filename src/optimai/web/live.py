@@ -18,6 +18,7 @@ from optimai.web import views
 EVERY = 1.0  # seconds between looks
 SHARE = 10  # a look that takes t is followed by none for at least (SHARE - 1) t
 HEARTBEAT = 15.0  # seconds without a change, after which an event tells that we are still here
+Run = tuple[str, int]  # a campaign's name and number; 0: the last of that name
 RETRY = 2_000  # milliseconds after which a browser connects again
 
 
@@ -30,33 +31,33 @@ class Seen(Struct, frozen=True):
 class Live:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._seen: dict[str, Seen] = {}
-        self._watchers: dict[str, int] = {}
+        self._seen: dict[Run, Seen] = {}
+        self._watchers: dict[Run, int] = {}
         self._looking = asyncio.Lock()
 
-    async def seen(self, name: str) -> Seen:
+    async def seen(self, one: Run) -> Seen:
         """What the page of that campaign says now, or said at the last look. Raises NotFound."""
         clock = asyncio.get_running_loop().time
         async with self._looking:
-            last = self._seen.get(name)
+            last = self._seen.get(one)
             if last is None or clock() >= last.next:
                 begin = clock()
                 async with look(self._database) as (tx, now):
-                    campaign = await campaigns.named(tx, now, name)
+                    campaign = await campaigns.named(tx, now, one[0], number=one[1])
                     parts = views.parts(campaign, await health.health(tx, now))
                 wait = max(EVERY, (clock() - begin) * (SHARE - 1))
                 last = Seen(parts, campaign.state != "running", clock() + wait)
-                self._seen[name] = last
+                self._seen[one] = last
             return last
 
-    async def follow(self, name: str) -> AsyncIterator[ServerSentEventMessage]:
+    async def follow(self, one: Run) -> AsyncIterator[ServerSentEventMessage]:
         clock = asyncio.get_running_loop().time
         shown: dict[str, str] = {}
         told = clock()
-        self._watchers[name] = self._watchers.get(name, 0) + 1
+        self._watchers[one] = self._watchers.get(one, 0) + 1
         try:
             while True:
-                seen = await self.seen(name)
+                seen = await self.seen(one)
                 changed = {part: html for part, html in seen.parts.items() if shown.get(part) != html}
                 if changed:
                     shown |= changed
@@ -72,7 +73,7 @@ class Live:
                     return
                 await asyncio.sleep(max(0.0, seen.next - clock()))
         finally:
-            self._watchers[name] -= 1
-            if not self._watchers[name]:
-                del self._watchers[name]
-                self._seen.pop(name, None)
+            self._watchers[one] -= 1
+            if not self._watchers[one]:
+                del self._watchers[one]
+                self._seen.pop(one, None)

@@ -1,7 +1,8 @@
 """The pages, by path.
 
     /                            campaigns
-    /campaigns/NAME              one, live
+    /campaigns/NAME              one, live: the last of that name
+    /campaigns/NAME/NUMBER       or another
     /nodes, /nodes/ID            who works, and what it earned, line by line
     /datasets, /datasets/NAME@N  the card, the first rows, how to get it
     /trace/NAME/N/ROW            a row back to the signed work behind it
@@ -111,17 +112,18 @@ async def campaign_list() -> Redirect:
     return Redirect("/")
 
 
-@get("/campaigns/{name:str}")
-async def campaign(database: Base, name: Word) -> Response[str]:
+@get(["/campaigns/{name:str}", "/campaigns/{name:str}/{run:str}"])
+async def campaign(database: Base, name: Word, run: Word = "0") -> Response[str]:
     async with look(database) as (tx, now):
-        found = await campaigns.named(tx, now, name)
+        found = await campaigns.named(tx, now, name, number=_run(run))
         return views.page("campaign.html", await health.health(tx, now), campaign=found)
 
 
-@get("/campaigns/{name:str}/live")
-async def campaign_live(live: Watched, name: Word) -> ServerSentEvent:
-    await live.seen(name)
-    return ServerSentEvent(live.follow(name), headers=views.HEADERS)
+@get("/campaigns/{name:str}/{run:str}/live")
+async def campaign_live(live: Watched, name: Word, run: Word) -> ServerSentEvent:
+    one = name, _run(run)
+    await live.seen(one)
+    return ServerSentEvent(live.follow(one), headers=views.HEADERS)
 
 
 @get("/nodes")
@@ -192,6 +194,12 @@ async def elsewhere(request: Request[Any, Any, Any], path: FromPath[str]) -> Res
     if "text/html" not in request.headers.get("accept", ""):
         raise NotFoundException
     raise NotFound("page", path, "What there is stands in the menu above.")
+
+
+def _run(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise NotFound("campaign with the number", text, "The page of all campaigns leads to each.")
+    return int(text)
 
 
 def _number(text: str) -> int:

@@ -15,8 +15,9 @@ from optimai.core.version import Version
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.checks import Check
 from optimai.network.queries.datasets import Shown
+from optimai.network.queries.nodes import Node
 from optimai.network.queries.steps import Step
-from optimai.network.queries.trace import Hop, Made, Trace
+from optimai.network.queries.trace import Hop, Made, Result, Trace
 from optimai.network.queries.workers import Suspension, Worker
 
 LONG = 80  # characters, from where on a value has lines of its own
@@ -32,15 +33,23 @@ def plural(noun: str) -> str:
     return {"person": "people"}.get(noun, f"{noun}s")
 
 
+def units(number: int, unit: str, step: str) -> str:
+    """`214 rows of text`; `12 pages` where the step is called so too."""
+    said = count(number, unit)
+    return said if step in (unit, plural(unit)) else f"{said} of {step}"
+
+
 def amount(nano: int) -> str:
     return f"{opi(Nano(nano))} OPI"
 
 
 def share(part: int, whole: int) -> str:
     """In whole percents, but never 0 % or 100 % of what is not quite none or all."""
-    percent = part * 100 // whole
+    percent = (200 * part + whole) // (2 * whole)
     if percent == 0 and part:
         return "under 1 %"
+    if percent == 100 and part < whole:
+        return "over 99 %"
     return f"{percent} %"
 
 
@@ -97,12 +106,14 @@ def lead(campaign: Campaign) -> Markup:
     if campaign.state == "done" and campaign.ended:
         took = span(campaign.ended - campaign.created)
         return Markup("{} It took {}. {}").format(_progress(campaign), took, back)
-    return Markup("It was cut short before it was done. {} {}").format(_progress(campaign), back)
+    return Markup("It was cancelled before it was done. {} {}").format(_progress(campaign), back)
 
 
 def _progress(campaign: Campaign) -> Markup:
     step = next(step for step in campaign.steps if step.name == campaign.target)
     if step.state == "sealed":
+        if campaign.no_rows:
+            return Markup("<b>No rows</b> of {} came out: {}").format(step.name, campaign.no_rows)
         rows = campaign.version.rows if campaign.version else step.rows
         return Markup("<b>{}</b> of {} {} done.").format(
             count(rows, "row"), step.name, "is" if rows == 1 else "are"
@@ -136,9 +147,13 @@ def notes(step: Step, now: Instant) -> list[Markup]:
     lines = [*_happens(step, now)]
     if checked := _checked(step):
         lines.append(Markup("{}").format(checked))
-    if step.parked:
-        end = "ended without an answer" if step.standing else "parked, and not done"
-        lines.append(Markup('<span class="bad">{} {}</span>').format(count(step.parked, "task"), end))
+    if step.unproved:
+        whose = "their nodes" if step.unproved > 1 else "its node"
+        lines.append(
+            Markup("{} ended before {} proved anything, unpaid").format(count(step.unproved, "task"), whose)
+        )
+    if broken := step.parked - step.unproved:
+        lines.append(Markup('<span class="bad">{} parked, and not done</span>').format(count(broken, "task")))
     return lines
 
 
@@ -161,7 +176,7 @@ def _happens(step: Step, now: Instant) -> list[Markup]:
     if step.unsealed and not step.standing:
         lines.append(Markup("{} more believed, not sealed yet").format(f"{step.unsealed:,}"))
     if step.state == "stopped":
-        lines.append(Markup("stopped: the campaign was cut short"))
+        lines.append(Markup("stopped: the campaign was cancelled"))
     return lines
 
 
@@ -199,7 +214,7 @@ def what(check: Check) -> str:
     """`214 pages of crawl by fern`, without the name."""
     if check.what in ("lapsed", "declined"):
         return f"{count(check.units, 'task')} of {check.step} by"
-    return f"{count(check.units, check.unit)} of {check.step}{', as a check,' if check.audit else ''} by"
+    return f"{units(check.units, check.unit, check.step)}{', as a check,' if check.audit else ''} by"
 
 
 def done_about(check: Check) -> str:
@@ -242,6 +257,21 @@ def doing(worker: Worker) -> Markup:
     if worker.unchecked and worker.alive:
         said += f"; its {' and '.join(worker.unchecked)} is checked by nobody else: no other owner is here"
     return Markup('<span class="soft">{}</span>').format(said)
+
+
+def able(node: Node) -> str:
+    """What a node can do, as it last said."""
+    if node.kinds:
+        return ", ".join(node.kinds)
+    return "takes nothing now: it is paused, or its code is another" if node.asked else "has not said yet"
+
+
+def answered(result: Result) -> Markup:
+    """What somebody's own result says of a row."""
+    if len(result.said) == 1:
+        return Markup("said <b>{}</b>").format(*result.said.values())
+    each = (Markup("{} <b>{}</b>").format(name, value) for name, value in result.said.items())
+    return Markup("said ") + Markup(", ").join(each)
 
 
 DRAWN = {  # why somebody else had to do it too, or not; chance has two outcomes

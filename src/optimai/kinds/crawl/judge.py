@@ -31,6 +31,7 @@ from optimai.kinds.contract import Answer, Case, Finding, More, Verdict
 from optimai.kinds.crawl.ballot import Ballot
 from optimai.kinds.crawl.outcome import Outcome, checkable, counts, host, is_page
 from optimai.kinds.crawl.spec import Compare, Compared, Fetch, Fetched, Options, Result, Task
+from optimai.kinds.refusals import counted
 from optimai.kinds.sentence import sentence
 
 MOST_AUDITS = 4  # then it is decided with what there is
@@ -115,7 +116,7 @@ def _of_first(ballots: Sequence[Ballot]) -> Finding:
     refuted = [ballot for ballot in ballots if ballot.refuted]
     confirmed = sum(ballot.holds and "same" in ballot.said for ballot in ballots)
     doubtful = sum(ballot.open for ballot in ballots)
-    unpaid = sum(ballot.holds and not counts(ballot.outcome) for ballot in ballots)
+    unpaid = [one.outcome for one in ballots if one.holds and not counts(one.outcome)]
     of = f"of {len(ballots)} pages"
     return Finding(
         units=sum(ballot.holds and counts(ballot.outcome) for ballot in ballots),
@@ -124,7 +125,7 @@ def _of_first(ballots: Sequence[Ballot]) -> Finding:
         why=sentence(
             f"{len(refuted)} {of} refuted, among them {refuted[0].outcome.url}" if refuted else "",
             f"{doubtful} {of} disputed, and nobody else could be asked" if doubtful else "",
-            f"{unpaid} {of} without an answer that counts" if unpaid else "",
+            f"{len(unpaid)} {of} without an answer that counts: {_reasons(unpaid)}" if unpaid else "",
         ),
     )
 
@@ -155,7 +156,13 @@ def _unheard(answer: Answer[Result]) -> Finding:
 def _reason(ballots: Sequence[Ballot], audits: Sequence[Answer[Result]]) -> str:
     held = sum(ballot.holds for ballot in ballots)
     by = {0: "nobody else", 1: "one other owner"}.get(len(audits), f"{len(audits)} other owners")
-    return f"{held} of {len(ballots)} outcomes hold, checked by {by}"
+    said = f"{held} of {len(ballots)} outcomes hold, checked by {by}"
+    unpaid = [one.outcome for one in ballots if one.holds and not counts(one.outcome)]
+    return f"{said}; without an answer that counts: {_reasons(unpaid)}" if unpaid else said
+
+
+def _reasons(outcomes: Sequence[Outcome]) -> str:
+    return counted((one.status, one.refused) for one in outcomes)
 
 
 def _contradiction(one: Outcome, since: str) -> str:

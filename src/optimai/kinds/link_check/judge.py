@@ -15,8 +15,9 @@ from collections.abc import Sequence
 
 from optimai.core.rows import Row, row_id
 from optimai.kinds.contract import Answer, Case, Finding, More, Verdict
-from optimai.kinds.link_check.seen import Seen, alike, state
+from optimai.kinds.link_check.seen import Seen, alike, is_address, state
 from optimai.kinds.link_check.spec import Options, Result, Task
+from optimai.kinds.refusals import counted
 from optimai.kinds.sentence import sentence
 
 MOST_OWNERS = 5  # then it is decided with what there is
@@ -51,7 +52,7 @@ def rows(step: str, task: Task, believed: Result) -> list[Row]:
         {
             "_row": row_id(step, one.row),
             "_from": [one.row],
-            "url": urls[one.row],
+            "url": urls[one.row] or None,
             "state": state(one),
             "status": one.status or None,
             "moved_to": one.moved_to or None,
@@ -65,7 +66,9 @@ def rows(step: str, task: Task, believed: Result) -> list[Row]:
 def check(options: Options, task: Task, result: Result, rows: list[Row]) -> str:
     if [one.row for one in result.seen] != [link.row for link in task.links]:
         return "It does not tell of each of the task's links, in its order."
-    for one in result.seen:
+    for link, one in zip(task.links, result.seen, strict=True):
+        if is_address(link.url) == (one.refused == "no_address"):
+            return f"The link of {one.row} is {'an' if is_address(link.url) else 'no'} address."
         if bool(one.status) == bool(one.refused):
             return f"The link of {one.row} has to have a status or to say why there is none."
         if one.length and not 200 <= one.status < 300:
@@ -86,12 +89,13 @@ def _finding(
     answer: Answer[Result], held: Sequence[Seen | None], trusted: Sequence[Answer[Result]]
 ) -> Finding:
     """Checked is what another trusted owner knows something of as well."""
-    units = checked = faults = unknown = undecided = 0
+    units = checked = faults = undecided = 0
+    unknown: list[Seen] = []
     others = [one for one in trusted if one.assignment != answer.assignment]
     for at, one in enumerate(answer.result.seen):
         believed = held[at]
         if state(one) == "unknown":
-            unknown += 1
+            unknown.append(one)
         elif believed is None or state(believed) == "unknown":
             undecided += 1
         else:
@@ -103,6 +107,10 @@ def _finding(
     why = sentence(
         f"{faults} {of} are otherwise by the word of most" if faults else "",
         f"{undecided} {of} could not be decided" if undecided else "",
-        f"{unknown} {of} gave no answer that counts" if unknown else "",
+        f"{len(unknown)} {of} gave no answer that counts: {_reasons(unknown)}" if unknown else "",
     )
     return Finding(units, checked, faults, why)
+
+
+def _reasons(unknown: Sequence[Seen]) -> str:
+    return counted((one.status, one.refused) for one in unknown)

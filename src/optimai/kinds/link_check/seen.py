@@ -13,15 +13,15 @@ LONGEST = 2_000  # characters of a URL
 NEAR = 2  # lengths within this factor are of one page
 
 State = Literal["works", "moved", "gone", "unknown"]
-Refusal = Annotated[str, Meta(pattern=r"\A[a-z_]{0,20}\Z")]  # a word of `kit.Refused`, or loop
+Refusal = Annotated[str, Meta(pattern=r"\A[a-z_]{0,20}\Z")]  # a word of `kit.Refused`, loop, no_address
 RowName = Annotated[str, Meta(min_length=1, max_length=200)]
-Url = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
+Url = Annotated[str, Meta(max_length=LONGEST)]
 Target = Annotated[str, Meta(max_length=LONGEST, pattern=r"\A(https?://.*)?\Z")]
 
 
 class Link(Struct, frozen=True, forbid_unknown_fields=True):
     row: RowName
-    url: Url
+    url: Url  # what stands there, be it no address; "" for what is no text, or too long
 
 
 class Seen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +32,10 @@ class Seen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refused: Refusal = ""  # and then why
     moved_to: Target = ""  # where its redirects end
     length: Annotated[int, Meta(ge=0, le=2**53)] = 0  # bytes of a page
+
+
+def is_address(url: str) -> bool:
+    return url.startswith(("http://", "https://"))
 
 
 def state(one: Seen) -> State:

@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from optimai.kinds.contract import Kind, News, Piece, Plan
-from optimai.kinds.link_check.seen import LONGEST, Link, Seen
+from optimai.kinds.link_check.seen import LONGEST, Link, Seen, is_address
 
 KIND = Kind(
     name="link.check",
@@ -59,8 +59,8 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
         columns = news.columns[shard.blob]
         pairs = zip(columns["_row"], columns[options.column], strict=True)
         links = sorted(
-            (Link(row, url) for row, url in pairs if is_link(url)),
-            key=lambda link: (_host(link.url), link.row),
+            (Link(row, _text(value)) for row, value in pairs),
+            key=lambda link: (not is_address(link.url), _host(link.url), link.row),
         )
         for at in range(0, len(links), options.batch):
             batch = tuple(links[at : at + options.batch])
@@ -69,13 +69,13 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
 
 
 def bound(options: Options, rows: int) -> tuple[int, int]:
-    """A row without a link costs nothing, nor does a link of which nothing is known."""
+    """A row without an address costs nothing, nor does a link of which nothing is known."""
     return 0, rows
 
 
-def is_link(value: object) -> bool:
-    return isinstance(value, str) and value.startswith(("http://", "https://")) and len(value) <= LONGEST
+def _text(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= LONGEST else ""
 
 
 def _host(url: str) -> str:
-    return url.split("/", 3)[2].lower()
+    return url.split("/", 3)[2].lower() if is_address(url) else ""

@@ -3,8 +3,8 @@
 from urllib.parse import urldefrag, urljoin
 
 from optimai.kinds.kit import Kit, Refused
-from optimai.kinds.link_check.seen import Link, Seen
-from optimai.kinds.link_check.spec import Result, Task, is_link
+from optimai.kinds.link_check.seen import LONGEST, Link, Seen, is_address
+from optimai.kinds.link_check.spec import Result, Task
 
 MOST_HOPS = 5
 
@@ -19,6 +19,8 @@ async def work(task: Task, kit: Kit) -> Result:
 
 async def _look(link: Link, delay_ms: int, kit: Kit) -> Seen:
     url = link.url
+    if not is_address(url):
+        return Seen(row=link.row, refused="no_address")
     for hop in range(MOST_HOPS + 1):
         moved_to = url if hop else ""
         try:
@@ -39,4 +41,4 @@ def _target(url: str, location: str) -> str:
         onward = urldefrag(urljoin(url, location)).url if location else ""
     except ValueError:
         return ""
-    return onward if is_link(onward) else ""
+    return onward if is_address(onward) and len(onward) <= LONGEST else ""

@@ -15,6 +15,7 @@ KIND = Kind(
     gives=("words",),
     unit="row",
     lease=timedelta(minutes=1),
+    carries=True,  # a number without its text says nothing
 )
 
 

@@ -79,17 +79,17 @@ async def listed(database: Here) -> list[Summary]:
 
 
 @get("/v1/campaigns/{name:str}")
-async def status(database: Here, name: Name) -> Campaign:
+async def status(request: Request[Any, Any, Any], database: Here, name: Name) -> Campaign:
     """What a campaign does just now: steps, checks, who works, where the money is."""
     async with look(database) as (tx, now):
-        return await campaign_facts.named(tx, now, name)
+        return await campaign_facts.named(tx, now, name, await access.anybody(tx, request.headers))
 
 
 @get("/v1/campaigns/{name:str}/rows")
-async def rows(database: Here, name: Name, most: Most = 5) -> Preview:
-    """The first rows there are so far."""
+async def rows(request: Request[Any, Any, Any], database: Here, name: Name, most: Most = 5) -> Preview:
+    """The first rows there are so far; of a private campaign for its requester's token or an admin's."""
     async with look(database) as (tx, _):
-        return await preview.first(tx, name, most)
+        return await preview.first(tx, name, most, await access.anybody(tx, request.headers))
 
 
 @post("/v1/campaigns/{name:str}/cancel", status_code=204)
@@ -148,18 +148,20 @@ async def epoch_head(database: Here, number: Number) -> Response[bytes]:
 
 
 @get("/v1/epochs/{number:int}/bundle", media_type="application/x-ndjson")
-async def epoch_bundle(database: Here, number: Number) -> Response[bytes]:
-    """All that is needed to recompute a closed epoch."""
+async def epoch_bundle(request: Request[Any, Any, Any], database: Here, number: Number) -> Response[bytes]:
+    """All that is needed to recompute a closed epoch; with private work in it for its requester or an admin."""
     async with look(database) as (tx, _):
-        closed = await evidence.closed(tx, number)
-    return Response(await database.blobs.get(closed.bundle), media_type="application/x-ndjson")
+        bundle = await evidence.bundle(tx, number, await access.anybody(tx, request.headers))
+    return Response(await database.blobs.get(bundle), media_type="application/x-ndjson")
 
 
 @get("/v1/versions/{name:str}/{number:int}/rows/{row:str}/trace")
-async def traced(database: Here, name: Name, number: Number, row: Name) -> Trace:
+async def traced(
+    request: Request[Any, Any, Any], database: Here, name: Name, number: Number, row: Name
+) -> Trace:
     """From a row (or the beginning of its name) back to the signed work behind it, and who was paid for that."""
     async with look(database) as (tx, _):
-        return await trace.row(tx, name, number, row)
+        return await trace.row(tx, name, number, row, await access.anybody(tx, request.headers))
 
 
 @get("/v1/owners/{owner:str}")
@@ -170,10 +172,13 @@ async def owner(database: Here, owner: Name) -> Balance:
 
 
 @get("/v1/owners/{owner:str}/earnings")
-async def earned(database: Here, owner: Name, after: After = 0) -> list[Line]:
+async def earned(
+    request: Request[Any, Any, Any], database: Here, owner: Name, after: After = 0
+) -> list[Line]:
     """An owner's lines of pay in the order they were written, zeros too; `after` is the last one you have."""
     async with look(database) as (tx, _):
-        return list(await earnings.of(tx, OwnerId(owner), EarningId(after)))
+        who = await access.anybody(tx, request.headers)
+        return list(await earnings.of(tx, OwnerId(owner), EarningId(after), who))
 
 
 HANDLERS = [

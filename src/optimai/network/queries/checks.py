@@ -21,6 +21,7 @@ from optimai.core.clock import Instant
 from optimai.core.ids import CampaignId, NodeId
 from optimai.core.money import Nano
 from optimai.kinds.ruling import Found
+from optimai.network.queries.private import WHY
 from optimai.network.store import watching
 from optimai.network.store.sql import Record, Tx
 
@@ -45,30 +46,40 @@ class Check(Struct, frozen=True, kw_only=True):
     step: str = ""  # of which step,
     audit: bool = False  # done as a check of somebody else's work
     unit: str = ""
-    units: int = 0  # how many units were wrong (lapsed, declined: how many tasks)
+    units: int = 0  # those that are not paid, or were before (lapsed, declined: how many tasks)
     tasks: int = 0
     reasons: frozenset[str] = frozenset()  # all there were; `why` is that of the last
-    returned: Nano = Nano(0)  # what could have been earned with them, and went back to escrow
+    returned: Nano = Nano(0)  # what was reserved for them or pending, and went back to escrow
     paid: Nano = Nano(0)  # what had been paid for them, for good, before it was found out
     done: int = 0  # lapsed, declined: tasks that others have done since
 
 
-async def of(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant) -> tuple[Check, ...]:
+async def of(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant, reasons: bool) -> tuple[Check, ...]:
+    """With `reasons`, or without the words of its judges and nodes: these may tell what its rows say."""
     refused = [_refused(row) for row in await watching.refused(tx, campaign, LOOKED_AT)]
     left = [_left(row) for row in await watching.left(tx, campaign, MOST)]
     told = [
-        Check(at=row["at"], what="told", tone=row["tone"], title=row["title"], why=row["why"])
+        Check(
+            at=row["at"],
+            what="told",
+            tone=row["tone"],
+            title=row["title"],
+            why=row["why"] if reasons or row["campaign"] is None else WHY,
+        )
         for row in await watching.events(tx, campaign, begin, end, MOST)
     ]
-    lines = [*told, *together(refused), *left]
+    work = [*together(refused), *left]
+    lines = [*told, *(work if reasons else [replace(one, why=WHY, reasons=frozenset()) for one in work])]
     return tuple(sorted(lines, key=lambda line: line.at, reverse=True)[:MOST])
 
 
 def _refused(row: Record) -> Check:
     held_before = _held_before(row)
-    lost = row["units"] - row["held"]
     overturned = held_before > row["held"]
-    earned = row["held"] * row["price"] if row["trusted"] else 0
+    most = held_before if overturned else row["units"]  # that there was money for, when this verdict came
+    paid = row["paid"] // row["price"] if row["price"] else 0
+    unpaid = most - max(paid, row["held"] if row["trusted"] else 0)
+    paid_before = max(0, paid - row["held"])
     what: What = "overturned" if overturned else "refused" if row["faults"] else "uncounted"
     return Check(
         at=row["at"],
@@ -82,10 +93,10 @@ def _refused(row: Record) -> Check:
         step=row["step"],
         audit=row["role"] == "audit",
         unit=row["unit"],
-        units=held_before - row["held"] if overturned else lost or row["faults"],
+        units=unpaid + paid_before or row["faults"],
         tasks=1,
-        returned=Nano(row["units"] * row["price"] - max(row["paid"], earned)),
-        paid=Nano(max(0, row["paid"] - row["held"] * row["price"])),
+        returned=Nano(unpaid * row["price"]),
+        paid=Nano(paid_before * row["price"]),
     )
 
 

@@ -12,7 +12,7 @@ from optimai.core.version import Part, Version
 from optimai.kinds import catalog
 from optimai.kinds.contract import Shard
 from optimai.network import shards
-from optimai.network.queries import evidence
+from optimai.network.queries import evidence, private
 from optimai.network.store import reading
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
@@ -31,6 +31,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     license: str  # "" where its terms name none
     at: Instant
     campaign: str
+    campaign_id: CampaignId  # as there may be several of that name
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -60,6 +61,7 @@ async def listed(tx: Tx) -> tuple[Summary, ...]:
                 license=version.card.get("terms", {}).get("license", ""),
                 at=row["at"],
                 campaign=row["campaign"],
+                campaign_id=row["campaign_id"],
             )
         )
     return tuple(found)
@@ -69,13 +71,14 @@ async def version(tx: Tx, name: str, number: int) -> Shown:
     """Raises NotFound."""
     row = await evidence.version(tx, name, number)
     version, signed = manifest(row["manifest"])
-    first = () if version.private else await _first(tx, version.parts)
+    public = private.shown(None, row)
+    first = await _first(tx, version.parts) if public else ()
     return Shown(
         version=version,
         keyid=signed.signatures[0].keyid,
         campaign=row["campaign"],
         newest=row["newest"],
-        private=version.private,
+        private=not public,
         first=first,
         columns=tuple(_columns(version.card["steps"], first[0])) if first else (),
     )

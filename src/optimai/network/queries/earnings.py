@@ -2,12 +2,14 @@
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from optimai.core.clock import Instant
-from optimai.core.ids import AssignmentId, EarningId, NodeId, OwnerId, TaskId
+from optimai.core.ids import AssignmentId, CampaignId, EarningId, NodeId, OwnerId, TaskId
 from optimai.core.money import Nano
+from optimai.network.queries.private import WHY, Who, shown
 from optimai.network.store import reading
-from optimai.network.store.sql import Tx
+from optimai.network.store.sql import Record, Tx
 
 MOST = 500  # lines at once
 
@@ -17,6 +19,7 @@ class Line(Struct, frozen=True, kw_only=True):
     assignment: AssignmentId
     task: TaskId
     campaign: str
+    campaign_id: CampaignId  # as there may be several of that name
     step: str
     node: str
     role: str  # answer, audit
@@ -31,11 +34,16 @@ class Line(Struct, frozen=True, kw_only=True):
     at: Instant  # of its last change
 
 
-async def of(tx: Tx, owner: OwnerId, after: EarningId) -> tuple[Line, ...]:
+async def of(tx: Tx, owner: OwnerId, after: EarningId, who: Who = None) -> tuple[Line, ...]:
     """At most MOST lines with a higher number than `after` (0: from the first), oldest first."""
-    return tuple(msgspec.convert(dict(row), Line) for row in await reading.earnings(tx, owner, after, MOST))
+    return tuple(_line(row, who) for row in await reading.earnings(tx, owner, after, MOST))
 
 
 async def last_of(tx: Tx, node: NodeId, most: int) -> tuple[Line, ...]:
     """The newest first."""
-    return tuple(msgspec.convert(dict(row), Line) for row in await reading.last_earnings(tx, node, most))
+    return tuple(_line(row, None) for row in await reading.last_earnings(tx, node, most))
+
+
+def _line(row: Record, who: Who) -> Line:
+    line = msgspec.convert(dict(row), Line)
+    return line if not line.reason or shown(who, row) else replace(line, reason=WHY)

@@ -1,6 +1,8 @@
-"""What is public as it is: manifests of versions, heads and bundles of epochs. Number 0 is the newest."""
+"""What is shown as it is: manifests of versions, heads and bundles of epochs. Number 0 is the newest."""
 
-from optimai.core.errors import NotFound
+from optimai.core.errors import NotFound, Private
+from optimai.core.ids import BlobId
+from optimai.network.queries.private import Who, belongs
 from optimai.network.store import epochs, reading, watching
 from optimai.network.store.epochs import Closed
 from optimai.network.store.sql import Record, Tx
@@ -26,6 +28,17 @@ async def version(tx: Tx, name: str, number: int) -> Record:
             look = f"Its campaign still runs: `optimai status {name}` shows how far it is."
         raise NotFound("dataset", f"{name}@{number}" if number else name, look)
     return found
+
+
+async def bundle(tx: Tx, number: int, who: Who) -> BlobId:
+    """Of a closed epoch. It is shown whole or not at all. Raises NotFound, Private."""
+    found = await closed(tx, number)
+    hidden = await epochs.private(tx, number)
+    if hidden and not belongs(who, hidden):
+        raise Private(
+            f"Some of the work in the bundle of {f'epoch {number}' if number else 'the newest epoch'}"
+        )
+    return found.bundle
 
 
 async def closed(tx: Tx, number: int) -> Closed:

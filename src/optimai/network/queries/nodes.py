@@ -41,6 +41,7 @@ class Node(Struct, frozen=True, kw_only=True):
     seen: Instant
     cores: int
     memory_mb: int
+    asked: bool  # it has said what it would do: of ours nothing, where it is paused or its code is other than ours
     kinds: tuple[str, ...]  # that it last said it can do,
     engine: bool  # and whether it has one, for work that needs all shards at once
     in_hand: int  # tasks
@@ -103,6 +104,7 @@ async def _nodes(tx: Tx, now: Instant, rows: list[Record]) -> tuple[Node, ...]:
             seen=row["seen"],
             cores=row["cores"],
             memory_mb=row["memory_mb"],
+            asked=row["asked"],
             kinds=tuple(sorted({kind.partition("+")[0] for kind in row["kinds"]})),
             engine=any("+" in kind for kind in row["kinds"]),
             in_hand=row["in_hand"],

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from optimai.core.errors import NotFound
 from optimai.network import shards
+from optimai.network.queries.private import Who, require
 from optimai.network.store import watching
 from optimai.network.store.sql import Tx
 
@@ -17,11 +18,12 @@ class Preview(Struct, frozen=True):
     rows: tuple[dict[str, Any], ...]  # without the network's own columns
 
 
-async def first(tx: Tx, name: str, most: int) -> Preview:
-    """Raises NotFound."""
+async def first(tx: Tx, name: str, most: int, who: Who) -> Preview:
+    """Raises NotFound, Private."""
     campaign = await watching.campaign(tx, name)
     if campaign is None:
         raise NotFound("campaign", name, "`optimai status` lists those there are.")
+    require(who, campaign, f"What {name} has made")
     found = await watching.first_shard(tx, campaign["id"])
     if found is None:
         return Preview("", ())

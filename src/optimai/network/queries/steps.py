@@ -42,6 +42,7 @@ class Step(Struct, frozen=True, kw_only=True):
     open: int  # tasks
     closed: int
     parked: int
+    unproved: int  # of these standing tasks that ended before their node had proved anything: nothing is wrong there
     in_hand: int  # open tasks that are with a node
     done: int  # units with a verdict
     held: int  # units that held, of all who did them
@@ -66,6 +67,7 @@ async def of(tx: Tx, now: Instant, campaign: Record) -> tuple[Step, ...]:
     out = await watching.in_hand(tx, campaign["id"])
     wanted = sorted({kind for row in rows for kind in row["wanted"]})
     able = await nodes.able(tx, wanted, now)
+    idle = await nodes.idle(tx, now)
     escrow = (await watching.money(tx, campaign["id"]))["escrow"]
     made = {row["name"]: _rows(row) for row in rows}
     running = campaign["state"] == "running"
@@ -75,7 +77,7 @@ async def of(tx: Tx, now: Instant, campaign: Record) -> tuple[Step, ...]:
             made,
             sum(one["tasks"] for one in out if one["step"] == row["name"]),
             [one for one in believed if one["step"] == row["id"]],
-            _Around(running, able, escrow),
+            _Around(running, able, idle, escrow),
         )
         for row in rows
     )
@@ -86,6 +88,7 @@ class _Around(Struct, frozen=True):
 
     running: bool
     able: Mapping[str, Set[OwnerId]]
+    idle: int  # nodes that are here and take nothing
     escrow: int
 
 
@@ -131,6 +134,7 @@ def _step(
         open=row["open"],
         closed=row["closed"],
         parked=row["parked"],
+        unproved=row["unproved"],
         in_hand=in_hand,
         done=row["done"],
         held=row["held"],
@@ -153,7 +157,8 @@ def _state(
         return "stopped", ""
     if stalled := catalog.stalled(row["kind"], row["kind_hash"]):
         return "waits", f"the kind {row['kind']}, which {stalled.how}"
-    if in_hand or (row["open"] and lately):
+    nobody = row["wanted"] and not any(around.able[kind] for kind in row["wanted"])
+    if in_hand or (row["open"] and lately and not nobody):
         return "flows", ""
     return "waits", _waits_for(row, around)
 
@@ -175,7 +180,16 @@ def _waits_for(row: Record, around: _Around) -> str:
         return f"money: the next task may cost {opi(row['dearest'])} OPI, and escrow has {opi(around.escrow)}"
     unable = [kind for kind in row["wanted"] if not around.able[kind]]
     if unable:
-        return f"a node that can do {' or '.join(unable)}"
+        missing = f"a node {' or '.join(map(_able_to_do, unable))}"
+        if not around.idle:
+            return missing
+        here = "one is" if around.idle == 1 else f"{around.idle} are"
+        return f"{missing} now: {here} here and taking nothing, paused or with other code"
     if row["wants_audit"]:
         return "another owner to check it"
     return "a node to ask for work" if row["wanted"] else "its judge"
+
+
+def _able_to_do(kind: str) -> str:
+    name, _, engine = kind.partition("+")
+    return f"with the engine for {name} (pip install '.[engine]')" if engine else f"that can do {name}"

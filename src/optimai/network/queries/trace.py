@@ -5,7 +5,7 @@ Each row names the verdict that believed it (`_verdict`) and the rows it was mad
 up by value: it follows names until it is at an input, which the requester gave.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import msgspec
@@ -21,12 +21,16 @@ from optimai.kinds.ruling import Draw, Record
 from optimai.network import shards
 from optimai.network.queries import evidence
 from optimai.network.queries.datasets import manifest
+from optimai.network.queries.private import Who, require
 from optimai.network.store import tracing
 from optimai.network.store.sql import Tx
 from optimai.wire import envelope
+from optimai.wire.envelope import Envelope
+from optimai.wire.exchange import Signed
 
 MOST_PARENTS = 8  # of one row that are followed
 MOST_HOPS = 60
+MOST_SAID = 200  # characters
 
 
 class Pay(Struct, frozen=True, kw_only=True):
@@ -51,6 +55,7 @@ class Result(Struct, frozen=True, kw_only=True):
     index: int  # at which place,
     keyid: str  # whose signature it bears
     sent: Instant
+    said: dict[str, str]  # of this very row or of what it was made of, where its result names that
     price: Nano  # for a unit
     held: int  # units
     checked: int
@@ -96,15 +101,14 @@ class Trace(Struct, frozen=True, kw_only=True):
     cut: int  # rows that were left out, because there are too many
 
 
-async def row(tx: Tx, name: str, number: int, prefix: str) -> Trace:
+async def row(tx: Tx, name: str, number: int, prefix: str, who: Who = None) -> Trace:
     """Of the row whose name begins so, in that version (0: the newest).
 
-    Raises NotFound; BadValue where it is not exactly one.
+    Raises NotFound; Private; BadValue where it is not exactly one.
     """
     found = await evidence.version(tx, name, number)
     version, signed = manifest(found["manifest"])
-    if version.private:
-        raise NotFound("public trace of", f"{name}@{version.number}", "Its terms keep its rows private.")
+    require(who, found, f"The way back from a row of {name}@{version.number}")
     shard, named = await _find(tx, version, prefix)
     walk = _Walk(tx, found["campaign"])
     await walk.from_row(await _row(tx, [shard], named))
@@ -186,11 +190,13 @@ class _Walk:
             kind=record["kind"] if record else None,
             values={name: value for name, value in values.items() if not name.startswith("_")},
             made_of=tuple(values.get("_from") or ()),
-            made=await _made(self.tx, record) if record else None,
+            made=await _made(self.tx, record, {values["_row"], *(values.get("_from") or ())})
+            if record
+            else None,
         )
 
 
-async def _made(tx: Tx, record: Any) -> Made:
+async def _made(tx: Tx, record: Any, rows: Set[str]) -> Made:
     body = msgspec.json.decode(record["body"], type=Record)
     return Made(
         verdict=record["id"],
@@ -204,11 +210,29 @@ async def _made(tx: Tx, record: Any) -> Made:
         again=record["again"],
         epoch=record["epoch"],
         shown=record["shown"],
-        results=await _results(tx, body),
+        results=await _results(tx, body, rows),
     )
 
 
-async def _results(tx: Tx, body: Record) -> tuple[Result, ...]:
+def _said(signed: Envelope, place: int, rows: Set[str]) -> dict[str, str]:
+    """The part of a result that names one of these rows, less that name. What it says elsewhere is of other rows."""
+    result = msgspec.json.decode(signed.payload, type=Signed).results[place].result
+    waiting: list[Any] = [msgspec.json.decode(result)] if result else []
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            plain = {name: value for name, value in one.items() if not isinstance(value, dict | list)}
+            if rows & {value for value in plain.values() if isinstance(value, str)}:
+                return {
+                    name: str(value)[:MOST_SAID]
+                    for name, value in plain.items()
+                    if value not in {*rows, "", None}
+                }
+        waiting += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return {}
+
+
+async def _results(tx: Tx, body: Record, rows: Set[str]) -> tuple[Result, ...]:
     given = body.asked.given
     names = {row["id"]: row for row in await tracing.nodes(tx, [one.node for one in given])}
     places = [one.result.partition(".") for one in given]
@@ -241,6 +265,7 @@ async def _results(tx: Tx, body: Record) -> tuple[Result, ...]:
             index=int(place[2]),
             keyid=came[place[0]][0].signatures[0].keyid,
             sent=came[place[0]][1],
+            said=_said(came[place[0]][0], int(place[2]), rows),
             price=Nano(one.price),
             held=found[one.assignment].units,
             checked=found[one.assignment].checked,

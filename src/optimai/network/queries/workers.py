@@ -15,6 +15,7 @@ from optimai.core.ids import CampaignId, NodeId, OwnerId
 from optimai.core.money import Nano
 from optimai.core.standing import Standing, on_probation
 from optimai.kinds import catalog
+from optimai.network.queries.private import WHY
 from optimai.network.store import nodes, watching
 from optimai.network.store.nodes import ALIVE
 from optimai.network.store.sql import Record, Tx
@@ -69,7 +70,8 @@ async def alone(tx: Tx, now: Instant, kinds: Set[str], owners: Set[OwnerId]) -> 
     return {(owner, kind) for owner in owners for kind in kinds if able[kind] <= {owner}}
 
 
-async def of(tx: Tx, now: Instant, campaign: CampaignId) -> tuple[Worker, ...]:
+async def of(tx: Tx, now: Instant, campaign: CampaignId, reasons: bool) -> tuple[Worker, ...]:
+    """With `reasons`, or without the words of its judges and nodes: these may tell what its rows say."""
     rows = await watching.workers(tx, campaign)
     in_hand: dict[NodeId, list[tuple[str, int]]] = defaultdict(list)
     for one in await watching.in_hand(tx, campaign):
@@ -81,13 +83,14 @@ async def of(tx: Tx, now: Instant, campaign: CampaignId) -> tuple[Worker, ...]:
         tx, now, {kind for row in rows for kind in row["kinds"]}, {row["owner"] for row in rows}
     )
     return together(
-        [_worker(now, row, in_hand[row["id"]], standings[row["owner"]], by_itself) for row in rows]
+        [_worker(now, row, reasons, in_hand[row["id"]], standings[row["owner"]], by_itself) for row in rows]
     )
 
 
 def _worker(
     now: Instant,
     row: Record,
+    reasons: bool,
     in_hand: Sequence[tuple[str, int]],
     standings: Mapping[str, Record],
     by_itself: Set[tuple[OwnerId, str]],
@@ -118,7 +121,7 @@ def _worker(
         suspended=suspended,
         available=row["available"],
         pending=row["pending"],
-        zero_why=_zero_why(row, suspended),
+        zero_why=_zero_why(row, suspended, reasons),
     )
 
 
@@ -128,7 +131,7 @@ def suspension(standing: Record) -> Suspension | None:
     return Suspension(*(standing[name] for name in ("kind", "suspended", "then_checked", "then_faults")))
 
 
-def _zero_why(row: Record, suspended: Sequence[Suspension]) -> str:
+def _zero_why(row: Record, suspended: Sequence[Suspension], reasons: bool) -> str:
     if row["available"] or row["pending"]:
         return ""
     if not row["dearest"]:
@@ -137,6 +140,8 @@ def _zero_why(row: Record, suspended: Sequence[Suspension]) -> str:
         return "what was not paid yet is void"
     if row["unjudged"]:
         return "what it sent waits for a verdict"
+    if row["why"] and not reasons:
+        return WHY
     return row["why"] or "it has not sent anything yet"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from optimai.core.campaign import Campaign
 from optimai.core.clock import Instant
 from optimai.core.ids import CampaignId, OwnerId, StepId
 from optimai.kinds.contract import Shard
@@ -38,7 +39,7 @@ class Runs(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """A campaign whose dataset's step is sealed and has no version that says what stands now."""
+    """A campaign whose dataset's step is sealed, and of which no version says what stands now."""
 
     name: str
     campaign: CampaignId
@@ -46,23 +47,27 @@ class Ready(Struct, frozen=True):
     step: StepId
     number: int  # of the version to make
     overturned: int  # the last verdict that replaced another
+    cut_short: (
+        bool  # the step was sealed because its campaign's time was over, and nothing of it is published
+    )
 
 
 async def add(
-    tx: Tx, name: str, requester: OwnerId, spec: bytes, dataset: str, budget: int, ends: Instant, now: Instant
+    tx: Tx, campaign: Campaign, requester: OwnerId, spec: bytes, ends: Instant, now: Instant
 ) -> CampaignId | None:
     """None where one of that name runs and is not cancelled."""
     found = await tx.fetchval(
         """
-        insert into campaign (name, requester, spec, dataset, budget, state, created, ends)
-        values ($1, $2, $3, $4, $5, 'running', $6, $7)
+        insert into campaign (name, requester, spec, dataset, private, budget, state, created, ends)
+        values ($1, $2, $3, $4, $5, $6, 'running', $7, $8)
         on conflict (name) where state = 'running' and not cancelled do nothing returning id
         """,
-        name,
+        campaign.name,
         requester,
         spec,
-        dataset,
-        budget,
+        campaign.dataset.source,
+        campaign.rows_private,
+        campaign.budget,
         now,
         ends,
     )
@@ -168,10 +173,12 @@ async def lock_ready(tx: Tx, limit: int) -> list[Ready]:
     rows = await tx.fetch(
         """
         select campaign.name, campaign.id, campaign.spec, campaign.overturned, step.id as step,
-               (select coalesce(max(number), 0) + 1 from version where version.name = campaign.name) as number
+               (select coalesce(max(number), 0) + 1 from version where version.name = campaign.name) as number,
+               step.sealed >= campaign.ends
+               and not exists (select from version where version.campaign = campaign.id) as cut_short
           from campaign
           join step on step.campaign = campaign.id and step.name = campaign.dataset
-         where step.state = 'sealed'
+         where step.state = 'sealed' and campaign.rowless < campaign.overturned
            and not exists (select from task where task.step = step.id and state = 'closed' and not published)
            and not exists (select from version where version.campaign = campaign.id
                               and version.overturned >= campaign.overturned)
@@ -181,7 +188,7 @@ async def lock_ready(tx: Tx, limit: int) -> list[Ready]:
     )
     first = {row["name"]: row for row in reversed(rows)}
     return [
-        Ready(*(row[name] for name in ("name", "id", "spec", "step", "number", "overturned")))
+        Ready(*(row[name] for name in ("name", "id", "spec", "step", "number", "overturned", "cut_short")))
         for row in sorted(first.values(), key=lambda row: int(row["id"]))
     ]
 
@@ -200,6 +207,11 @@ async def add_version(tx: Tx, name: str, ready: Ready, manifest: bytes, rows: in
         rows,
         now,
     )
+
+
+async def rowless(tx: Tx, ready: Ready) -> None:
+    """There is nothing to publish of it, unless verdicts are replaced later."""
+    await tx.execute("update campaign set rowless = $2 where id = $1", ready.campaign, ready.overturned)
 
 
 async def behind(tx: Tx, step: StepId) -> list[tuple[StepId, dict[str, Any]]]:
@@ -245,7 +257,7 @@ async def lock_over(tx: Tx, limit: int) -> list[tuple[CampaignId, OwnerId, str]]
           from campaign
          where state = 'running'
            and not exists (select from step where step.campaign = campaign.id and step.state <> 'sealed')
-           and exists (select from version where version.campaign = campaign.id)
+           and (rowless >= 0 or exists (select from version where version.campaign = campaign.id))
            and not exists (select from earning where earning.campaign = campaign.id
                               and earning.state in ('reserved', 'pending'))
            and not exists (select from task join step on step.id = task.step

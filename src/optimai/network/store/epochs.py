@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from optimai.core.chance import Seed
 from optimai.core.clock import Instant
-from optimai.core.ids import BlobId, EnvelopeId, NodeId
+from optimai.core.ids import BlobId, EnvelopeId, NodeId, OwnerId
 from optimai.core.ledger import Transfer
 from optimai.network.store.sql import Record, Tx
 
@@ -66,6 +66,40 @@ async def closed(tx: Tx, number: int = 0) -> Closed | None:
         number,
     )
     return Closed(row["head"], row["bundle"]) if row else None
+
+
+async def private(tx: Tx, number: int) -> frozenset[OwnerId]:
+    """Requesters of the private campaigns that a closed epoch's bundle tells of (0: the newest's).
+
+    It has their verdicts and results; reasons of pay that was not final in it; and whole exchanges, which beside
+    the results that were judged may carry others.
+    """
+    rows = await tx.fetch(
+        """
+        with shut as (
+             select number, opened, closed from epoch where closed is not null and ($1 = 0 or number = $1)
+              order by number desc limit 1),
+        hidden as (
+             select campaign.requester, assignment.id, assignment.task, assignment.offered, assignment.envelope
+               from campaign join step on step.campaign = campaign.id join task on task.step = step.id
+               join assignment on assignment.task = task.id
+              where campaign.private),
+        judged as (
+             select assignment.id, assignment.task, assignment.envelope from shut
+               join verdict on verdict.epoch = shut.number join assignment on assignment.task = verdict.task
+              where exists (table hidden))
+        select requester from hidden where task in (select task from judged)
+         union
+        select requester from hidden
+         where envelope in (select envelope from judged union all
+                            select challenge.envelope from judged join challenge on challenge.assignment = judged.id)
+         union
+        select requester from hidden join earning on earning.assignment = hidden.id join shut on offered <= closed
+         where earning.at >= opened or earning.state in ('reserved', 'pending')
+        """,
+        number,
+    )
+    return frozenset(row["requester"] for row in rows)
 
 
 async def open_next(tx: Tx, number: int, seed: Seed, opened: Instant, closes: Instant) -> None:

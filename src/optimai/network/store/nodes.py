@@ -134,6 +134,15 @@ async def able(
     return {kind: frozenset(owners) for kind, owners in found.items()}
 
 
+async def idle(tx: Tx, now: Instant) -> int:
+    """How many are here and named no kind that is like ours when they last asked: paused, or with other code."""
+    return int(
+        await tx.fetchval(
+            "select count(*) from node where seen > $1 and serial > 0 and kinds = '{}'", now - ALIVE
+        )
+    )
+
+
 async def name_of(tx: Tx, owner: OwnerId) -> str:
     """An owner as people know him: by his nodes."""
     rows = await tx.fetch("select name from node where owner = $1 order by joined limit 3", owner)

@@ -25,7 +25,7 @@ async def health(tx: Tx, now: Instant) -> Record:
 
 _NODES = """
     select node.id, node.name, node.owner, node.hands, node.simulated, node.cores, node.memory_mb, node.kinds,
-           node.joined, node.seen, node.seen > $1 as alive, total.*, tried.*
+           node.joined, node.seen, node.seen > $1 as alive, node.serial > 0 as asked, total.*, tried.*
       from (select * from node where $2::text is null or $2 in (id, name)
              order by seen desc, name limit $3) as node
      cross join lateral (
@@ -64,7 +64,8 @@ async def last_earnings(tx: Tx, node: str, most: int) -> list[Record]:
 _EARNINGS = """
     select earning.id, earning.assignment, campaign.name as campaign, step.name as step, step.unit,
            task.id as task, node.name as node, assignment.role, assignment.price, assignment.units,
-           assignment.held, earning.amount, earning.state, earning.reason, earning.release_at, earning.at
+           assignment.held, earning.amount, earning.state, earning.reason, earning.release_at, earning.at,
+           campaign.private, campaign.requester, campaign.id as campaign_id
       from earning
       join assignment on assignment.id = earning.assignment
       join task on task.id = assignment.task
@@ -80,7 +81,7 @@ async def datasets(tx: Tx, most: int) -> list[Record]:
     return await tx.fetch(
         """
         select last.name, last.number, last.rows, last.at, last.manifest, last.versions,
-               campaign.name as campaign
+               campaign.name as campaign, campaign.id as campaign_id
           from (select distinct on (name) *, count(*) over (partition by name) as versions
                   from version order by name, campaign desc, number desc) as last
           join campaign on campaign.id = last.campaign
@@ -94,11 +95,12 @@ async def version(tx: Tx, name: str, number: int) -> Record | None:
     """Number 0 is the newest: the last of the last campaign that has any. One that was cancelled may be late."""
     return await tx.fetchrow(
         """
-        select number, campaign, manifest,
+        select number, version.campaign, manifest, private, requester,
                (select number from version as newest where newest.name = version.name
                  order by campaign desc, number desc limit 1) as newest
-          from version where version.name = $1 and ($2 = 0 or number = $2)
-         order by campaign desc, number desc limit 1
+          from version join campaign on campaign.id = version.campaign
+         where version.name = $1 and ($2 = 0 or number = $2)
+         order by version.campaign desc, number desc limit 1
         """,
         name,
         number,

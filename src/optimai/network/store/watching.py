@@ -3,20 +3,22 @@
 from collections.abc import Sequence
 
 from optimai.core.clock import Instant
-from optimai.core.ids import CampaignId
+from optimai.core.ids import CampaignId, StepId
 from optimai.core.ledger import escrow, reserved
 from optimai.kinds.contract import Shard
 from optimai.network.store.sql import Record, Tx
 
 
-async def campaign(tx: Tx, name: str) -> Record | None:
-    """The last of those that ever had this name."""
+async def campaign(tx: Tx, name: str, number: int = 0) -> Record | None:
+    """Of those that ever had this name the one with that number; 0: the last."""
     return await tx.fetchrow(
         """
-        select id, name, spec, budget, state, created, ends, ended from campaign
-         where name = $1 order by id desc limit 1
+        select id, name, requester, private, spec, budget, state, created, ends, ended,
+               (select max(id) from campaign where name = $1) as newest
+          from campaign where name = $1 and ($2 = 0 or id = $2) order by id desc limit 1
         """,
         name,
+        number,
     )
 
 
@@ -55,6 +57,9 @@ async def steps(tx: Tx, campaign: CampaignId) -> list[Record]:
                select count(*) filter (where task.state = 'open') as open,
                       count(*) filter (where task.state = 'closed') as closed,
                       count(*) filter (where task.state = 'parked') as parked,
+                      count(*) filter (where task.state = 'parked' and pinned is not null and not exists (
+                          select from assignment where assignment.task = task.id and assignment.state = 'returned'))
+                          as unproved,
                       coalesce(sum(units) filter (where task.state = 'closed'), 0)::bigint as done,
                       coalesce(sum(units) filter (where task.state <> 'parked'), 0)::bigint as asked_for,
                       coalesce(sum(units) filter (where task.state = 'closed' and not published), 0)::bigint
@@ -223,7 +228,7 @@ async def events(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant, mos
     """What was told about it, and in its time about the whole network."""
     return await tx.fetch(
         """
-        select at, tone, title, why from event
+        select at, tone, title, why, campaign from event
          where (campaign = $1 or campaign is null) and at between $2 and $3 order by id desc limit $4
         """,
         campaign,
@@ -249,6 +254,21 @@ async def last_version(tx: Tx, campaign: CampaignId) -> Record | None:
     return await tx.fetchrow(
         "select name, number, rows, at from version where campaign = $1 order by number desc limit 1",
         campaign,
+    )
+
+
+async def commonest_why(tx: Tx, step: StepId) -> str:
+    """What verdicts told most tries of a step; "" where they said nothing."""
+    return str(
+        await tx.fetchval(
+            """
+            select why from assignment join task on task.id = assignment.task
+             where task.step = $1 and task.state = 'closed' and why <> ''
+             group by why order by count(*) desc, why limit 1
+            """,
+            step,
+        )
+        or ""
     )
 
 

@@ -22,7 +22,8 @@ _PURE = """
     __future__ abc ada_url base64 bisect blake3 collections dataclasses datetime decimal difflib enum fnmatch
     fractions functools hashlib heapq html ipaddress itertools json math msgspec numbers operator re string
     struct textwrap types typing unicodedata urllib.parse zlib
-    optimai.core optimai.kinds.contract optimai.kinds.exact optimai.kinds.sentence optimai.kinds.words
+    optimai.core optimai.kinds.contract optimai.kinds.exact optimai.kinds.refusals
+    optimai.kinds.sentence optimai.kinds.words
 """
 _WAYS_OUT = """
     aiohttp asyncpg ctypes ftplib http httpx io mmap multiprocessing os pickle requests secrets shutil smtplib

@@ -42,7 +42,9 @@ create table campaign (
     requester text not null,                       -- whose account paid and gets the rest back
     spec      bytea not null,                      -- as it was sent
     dataset   text not null,                       -- the step that it publishes
-    overturned bigint not null default 0,          -- the last of its verdicts that replaced another
+    private   boolean not null,                    -- by its terms: who may see its rows, tasks and results
+    overturned bigint not null default 0,          -- the last of its verdicts that replaced another,
+    rowless   bigint not null default -1,          -- and what that was when it was cut short and had no row to publish
     budget    bigint not null check (budget > 0),
     state     text not null check (state in ('running', 'done', 'cancelled')),
     created   timestamptz not null,
