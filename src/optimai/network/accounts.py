@@ -2,10 +2,10 @@
 
 from optimai.core import ledger
 from optimai.core.clock import Instant
-from optimai.core.errors import WrongNetwork
+from optimai.core.errors import BadValue, WrongNetwork
 from optimai.core.ids import OwnerId, fingerprint
 from optimai.core.ledger import OUTSIDE, Transfer
-from optimai.core.money import Nano
+from optimai.core.money import Nano, opi
 from optimai.network.store import money, reading
 from optimai.network.store.sql import Database, Tx
 from optimai.wire import envelope
@@ -13,7 +13,9 @@ from optimai.wire.withdrawal import WITHDRAWAL, read_withdrawal
 
 
 async def deposit(tx: Tx, owner: OwnerId, amount: Nano, reference: str, now: Instant) -> Nano:
-    """Once for each reference; the balance after it."""
+    """Once for each reference; the balance after it. Raises BadValue for nothing."""
+    if amount <= 0:
+        raise BadValue("an amount to deposit: it has to be more than nothing", f"{opi(amount)} OPI", "50 OPI")
     about = f"{owner} {reference}"
     await _once(tx, ledger.move("deposit", about, OUTSIDE, ledger.available(owner), amount), now)
     return await balance(tx, owner)
