@@ -473,6 +473,14 @@ async def test_a_deposit_is_made_once_for_each_reference(api: Api):
         assert (status, json.loads(body)["code"]) == (422, "bad_value")
 
 
+@pytest.mark.parametrize("amount", ["0 OPI", "-5 OPI", "much"])
+async def test_a_deposit_of_nothing_or_less_is_refused_with_a_sentence(api: Api, amount: str):
+    admin = await make_token(api.road.database, "operator", "root", ("admin",))
+    data = json.dumps({"amount": amount, "reference": "a"}).encode()
+    status, body, _ = await api.ask("POST", "/v1/deposits", data, admin, Content_Type="application/json")
+    assert (status, json.loads(body)["code"]) == (422, "bad_value")
+
+
 # Anything
 
 

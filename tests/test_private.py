@@ -30,7 +30,7 @@ SECRETS = (*SENTENCES.values(), "plants.example", "What is it about?", TOLD)
 WRITTEN = {
     "assignment": "update assignment set why = $1 where why <> ''",
     "earning": "update earning set reason = $1 where reason <> ''",
-    "event": "update event set why = $1 where campaign is not null",
+    "event": "update event set why = $1 where campaign is not null and tone = 'bad'",
 }
 
 

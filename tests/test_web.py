@@ -84,6 +84,35 @@ async def test_an_error_is_a_page_with_the_sentence_that_says_what_to_do_next(da
             assert "<footer>" in text
 
 
+async def test_when_its_database_is_gone_a_page_says_so_as_a_page(database: Database):
+    async with serving(database, app.make(database, routes(database))) as base:
+        database.pool.terminate()
+        for path in ("/", "/campaigns/plants", "/ledger"):
+            response, text = await get(base + path, "text/html")
+            assert (response.status, response.content_type) == (500, "text/html")
+            assert "Something of ours broke in this page; nothing acknowledged is lost. Try again" in text
+            assert "default-src 'none'" in response.headers["content-security-policy"]
+
+
+async def test_what_answers_get_answers_head_without_a_body(database: Database):
+    await town.settle(database)
+    async with (
+        serving(database, app.make(database, routes(database))) as base,
+        aiohttp.ClientSession() as client,
+    ):
+        for path, status in (
+            ("/", 200),
+            ("/campaigns/plants", 200),
+            ("/network", 200),
+            ("/nodes/nobody", 404),
+        ):
+            async with client.head(base + path) as response:
+                assert (response.status, await response.read()) == (status, b"")
+                length = response.headers["content-length"]
+            async with client.get(base + path) as response:
+                assert int(length) == len(await response.read())
+
+
 async def test_the_list_of_campaigns_is_the_first_page(database: Database):
     await town.settle(database)
     async with serving(database) as base:

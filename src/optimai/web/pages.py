@@ -12,6 +12,7 @@
 Each is one look at the network, and changes nothing.
 """
 
+import logging
 from typing import Any, cast
 
 from litestar import Request, Response, Router, get
@@ -22,7 +23,7 @@ from litestar.response import Redirect, ServerSentEvent
 from litestar.response.base import ASGIResponse
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
-from optimai.core.errors import NotFound, OptimaiError
+from optimai.core.errors import Internal, NotFound, OptimaiError
 from optimai.network.queries import (
     Database,
     campaigns,
@@ -36,6 +37,8 @@ from optimai.network.queries import (
 )
 from optimai.web import views
 from optimai.web.live import Live
+
+log = logging.getLogger(__name__)
 
 Base = NamedDependency[Database]
 Watched = NamedDependency[Live]
@@ -57,6 +60,10 @@ def routes(database: Database) -> list[ControllerRouterHandler]:
     def refused(_: Request[Any, Any, Any], fault: OptimaiError) -> Response[None]:
         return Refused(database, fault)
 
+    def broken(_: Request[Any, Any, Any], fault: Exception) -> Response[None]:
+        log.error("a page failed", exc_info=fault)
+        return Refused(database, Internal("this page"))
+
     handlers = [
         home,
         campaign_list,
@@ -77,14 +84,17 @@ def routes(database: Database) -> list[ControllerRouterHandler]:
             path="/",
             route_handlers=handlers,
             dependencies={"database": Provide(provide_database), "live": Provide(provide_live)},
-            exception_handlers={OptimaiError: refused},
+            exception_handlers={OptimaiError: refused, Exception: broken},
             include_in_schema=False,
         )
     ]
 
 
 class Refused(Response[None]):
-    """A page like all others. It is made when it is sent: whoever makes a refusal into an answer can't wait."""
+    """A page like all others. It is made when it is sent: whoever makes a refusal into an answer can't wait.
+
+    Where the network can't even be looked at, it says nothing about that.
+    """
 
     def __init__(self, database: Database, fault: OptimaiError) -> None:
         super().__init__(None, status_code=fault.status)
@@ -93,8 +103,12 @@ class Refused(Response[None]):
 
     def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **given: Any) -> ASGIResponse:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            async with look(self._database) as (tx, now):
-                page = views.error(self._fault, await health.health(tx, now))
+            try:
+                async with look(self._database) as (tx, now):
+                    page = views.error(self._fault, await health.health(tx, now))
+            except Exception:
+                log.exception("the network can't be looked at")
+                page = views.error(self._fault, None)
             await page.to_asgi_response(app, request, **given)(scope, receive, send)
 
         return cast(ASGIResponse, answer)

@@ -128,7 +128,7 @@ def page(template: str, health: Health, **values: Any) -> Response[str]:
     return _html(template, 200, health=health, now=health.now, **values)
 
 
-def error(fault: OptimaiError, health: Health) -> Response[str]:
+def error(fault: OptimaiError, health: Health | None) -> Response[str]:
     return _html("error.html", fault.status, health=health, fault=fault)
 
 

@@ -42,13 +42,22 @@ def serving(
     return uvicorn.Config(make(database, pages), http=front, access_log=False, lifespan="off", **its)
 
 
+class _App(Litestar):
+    """What answers GET answers HEAD as well: the server sends no body after that."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = scope | {"method": "GET"}
+        await super().__call__(scope, receive, send)
+
+
 def make(database: Database, pages: Sequence[ControllerRouterHandler] = ()) -> Litestar:
     """All but exchanges; `pages` are the web's handlers."""
 
     async def provide() -> Database:
         return database
 
-    return Litestar(
+    return _App(
         [
             machines.network,
             machines.nodes,
@@ -59,7 +68,7 @@ def make(database: Database, pages: Sequence[ControllerRouterHandler] = ()) -> L
             *pages,
         ],
         dependencies={"database": Provide(provide)},
-        exception_handlers={OptimaiError: _refused, Exception: _broken},
+        exception_handlers={OptimaiError: _refused, HTTPException: _broken, Exception: _broken},
         openapi_config=DESCRIBED,
         request_max_body_size=machines.MOST_BLOB + 1024,
         logging_config=None,

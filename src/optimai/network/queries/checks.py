@@ -64,7 +64,7 @@ async def of(tx: Tx, campaign: CampaignId, begin: Instant, end: Instant, reasons
             what="told",
             tone=row["tone"],
             title=row["title"],
-            why=row["why"] if reasons or row["campaign"] is None else WHY,
+            why=row["why"] if reasons or row["campaign"] is None or row["tone"] != "bad" else WHY,
         )
         for row in await watching.events(tx, campaign, begin, end, MOST)
     ]

@@ -15,6 +15,7 @@ async def tell_once(tx: Tx, tone: str, title: str, why: str, campaign: CampaignI
 
 
 async def tell(tx: Tx, tone: str, title: str, why: str, campaign: CampaignId | None, now: Instant) -> None:
+    """A `why` in the words of a node or a fault may tell of rows: its tone is `bad`, so that a private one is kept."""
     await tx.execute(
         "insert into event (at, campaign, tone, title, why) values ($1, $2, $3, $4, $5)",
         now,
