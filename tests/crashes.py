@@ -26,6 +26,7 @@ from optimai.cli import connect
 from optimai.cli.children import Child, Children
 from optimai.client.network import Client
 from optimai.core.errors import NotFound, Unreachable
+from optimai.core.ids import AssignmentId
 from optimai.kinds import bundle
 from optimai.kinds.lines import Head
 from optimai.network.home import Home, Numbers
@@ -153,7 +154,7 @@ async def run(seeds: Iterable[int], folder: Path) -> Outcome:
     return Outcome(
         unfinished=[one["name"] for one in campaigns if one["state"] != "done"],
         rows={one["name"]: one["rows"] or 0 for one in campaigns},
-        lost=sum(max(0, taken(folder, one.name) - one.results) for one in seen.nodes),
+        lost=sum(len(taken(folder, one.name) - one.results) for one in seen.nodes),
         detached=seen.detached,
         sums=dict(seen.sums),
         epochs=epochs,
@@ -205,15 +206,16 @@ async def look_up(folder: Path) -> story.Seen:
     try:
         async with database.begin() as (tx, _):
             name = await tx.fetchval("select name from version order by at limit 1")
-            return await story.of(tx, f"{name}@1")
+            return await story.of(tx, f"{name}@1", killed="")
     finally:
         await database.close()
 
 
-def taken(folder: Path, name: str) -> int:
+def taken(folder: Path, name: str) -> frozenset[AssignmentId]:
+    """What the node was told had been taken."""
     outbox = Outbox(folder / "nodes" / name / "outbox.db")
     try:
-        return outbox.counts().taken
+        return frozenset(outbox.taken())
     finally:
         outbox.close()
 

@@ -47,3 +47,57 @@ def test_a_choice_that_yaml_takes_for_yes_or_no_is_refused_with_the_word_to_quot
     ) as at:
         written(tmp_path, TOPIC | {"choices": [True, False]})
     assert "yes, no" in str(at.value)
+
+
+COUNT = {"kind": "word_count", "from": "texts"}
+
+
+def from_file(folder: Path, name: str, text: str | bytes) -> Written:
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return written(folder, COUNT, inputs={"texts": name})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows"),
+    [
+        ("a.jsonl", '{"text": "one", "n": 1}\n\n{"text": "t\\u2028wo"}\n', [("one", 1), ("t\u2028wo", None)]),
+        ("a.csv", 'text,n\none,1\n"two, and\nmore",2\n', [("one", "1"), ("two, and\nmore", "2")]),
+        ("a.csv", "\ufefftext,n\r\n\r\no\u2028ne,\r\n", [("o\u2028ne", "")]),
+    ],
+)
+def test_inputs_may_be_a_file_whose_rows_are_sent_in_its_place(
+    tmp_path: Path, name: str, text: str, rows: list[tuple[str, Any]]
+):
+    found = from_file(tmp_path, name, text)
+    assert [(row["text"], row.get("n")) for row in found.campaign.inputs["texts"]] == rows
+    assert found.raw["inputs"]["texts"] == list(map(dict, found.campaign.inputs["texts"]))
+    assert found.files == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("a.jsonl", '{"text": "one"}\n{"text": 1.5}\n', r"a.jsonl, line 2: Expected `bool \| int \| str`"),
+        ("a.jsonl", '{"text": "one"}\n\n{"text"\n', "a.jsonl, line 3: "),
+        ("a.jsonl", '["text"]\n', "a.jsonl, line 1: Expected `object`, got `array`"),
+        ("a.jsonl", "\n", "a.jsonl has no rows"),
+        ("a.csv", "text,n\n", "a.csv has no rows"),
+        ("a.csv", "text,n\none,1\ntwo\n", "a.csv, line 3: it has 1 values for 2 columns"),
+        ("a.csv", "text,text\none,1\n", "a.csv, line 1: a column has no name, or stands there twice"),
+        ("a.csv", 'text\n"one\n', "a.csv, line 2: unexpected end of data"),
+        ("a.csv", b"text\n\xff\n", "a.csv is not UTF-8"),
+        ("a.txt", "one\n", r"a.txt is no .jsonl and no .csv"),
+        ("a.jsonl", " " * ((8 << 20) + 1), "/a.jsonl is larger than 8,388,608 bytes"),
+    ],
+)
+def test_a_file_of_rows_that_cannot_be_read_says_in_which_line(
+    tmp_path: Path, name: str, text: str | bytes, why: str
+):
+    with pytest.raises(BadCampaign, match=rf"^inputs.texts: .*{why}") as refused:
+        from_file(tmp_path, name, text)
+    assert ". " in str(refused.value)
+
+
+def test_a_file_of_rows_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(BadCampaign, match=r"^inputs.texts: there is no file .*/none.csv"):
+        written(tmp_path, COUNT, inputs={"texts": "none.csv"})

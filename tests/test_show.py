@@ -6,7 +6,10 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from optimai.cli import show, watch
+from optimai.cli import estimate, run, show, watch
+from optimai.client.campaign_file import Written
+from optimai.client.estimate import estimate as compute
+from optimai.core.campaign import parse
 from optimai.core.money import OPI
 
 CENT = OPI // 100
@@ -115,3 +118,31 @@ def test_a_campaigns_status_has_each_step_its_rows_a_second_what_it_waits_for_an
     assert " ".join(kept.split()) == "kept crawl 7 3/7 sealed"
     assert "seeds" not in said
     assert "1.000 OPI: 0.030 pending · 0.970 in escrow" in said
+
+
+WHY = "pages: 1 of 1 pages without an answer that counts: 1 at a private address."
+
+
+async def test_a_run_whose_dataset_has_no_rows_says_why_and_not_what_comes_next():
+    money = dict.fromkeys(("available", "pending", "reserved", "returned", "escrow", "budget"), 0)
+    done = {"steps": [], "money": money, "version": {"name": "docs", "number": 1, "rows": 0}, "no_rows": WHY}
+    out = StringIO()
+    nobody: Any = None  # it is not asked
+    await run._summary(Console(file=out, width=150, highlight=False), nobody, done, "")
+    assert f"docs@1: no rows: {WHY}" in out.getvalue()
+    assert "Next" not in out.getvalue()
+
+
+def test_an_estimate_that_was_tried_and_made_no_rows_does_not_say_that_the_budget_covers_it():
+    steps = {"pages": {"kind": "crawl", "from": "seeds", "max": 10, "price": "0.001/page"}}
+    raw = {"campaign": "docs", "budget": "1 OPI", "inputs": {"seeds": ["http://docs.example/"]}}
+    campaign = parse(raw | {"steps": steps, "dataset": {"from": "pages"}})
+    sample = [{"name": "pages", "state": "sealed", "held": 0, "rows": 0, "standing": False}]
+    lines = compute(campaign, sample, {"pages": 2.0})
+    out = StringIO()
+    screen = Console(file=out, width=150, highlight=False)
+    estimate._show(screen, Written(Path("docs.yaml"), campaign, raw, {}), lines, {"rows": []}, WHY)
+    assert f"It was tried to its end, and made no rows: {WHY}" in out.getvalue()
+    assert "covers" not in out.getvalue()
+    estimate._show(screen, Written(Path("docs.yaml"), campaign, raw, {}), lines, {"rows": []}, "")
+    assert "which the budget covers" in out.getvalue()

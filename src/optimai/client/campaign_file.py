@@ -1,8 +1,8 @@
 """A campaign's file: strict YAML, and the files it names, turned into what the network takes in.
 
 YAML as people mean it: no tags, no aliases, no key twice, and numbers, dates and yes/no
-stay what they look like. Options that a kind declares as files (`known: gold.jsonl`)
-are read here, next to the campaign, and sent as rows.
+stay what they look like. Inputs that are the name of a file, and options that a kind declares
+as files (`known: gold.jsonl`), are read here, next to the campaign, and sent as rows.
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from optimai.client import rows_file
 from optimai.core.campaign import Campaign, parse
 from optimai.core.errors import BadCampaign, NotFound
 from optimai.kinds import catalog, columns, hands
@@ -59,7 +60,7 @@ def read(path: Path) -> Written:
     if not path.is_file():
         raise NotFound("file", path, "Name the campaign's YAML file.")
     if path.stat().st_size > MOST_BYTES:
-        raise BadCampaign(str(path), f"it is larger than {MOST_BYTES:,} bytes", "Give inputs as a dataset")
+        raise BadCampaign(str(path), f"it is larger than {MOST_BYTES:,} bytes", "Give fewer rows")
     try:
         raw = yaml.load(path.read_text("utf-8"), Loader=_Strict)  # noqa: S506 - a SafeLoader
     except UnicodeDecodeError as fault:
@@ -73,6 +74,11 @@ def read(path: Path) -> Written:
         raise BadCampaign(str(path), str(fault), "Write it as YAML") from None
     if not isinstance(raw, dict):
         raise BadCampaign(str(path), "it is not a mapping", "Begin with `campaign: NAME`")
+    if isinstance(inputs := raw.get("inputs"), dict):
+        raw["inputs"] = {
+            name: rows_file.read(f"inputs.{name}", path.parent / given) if isinstance(given, str) else given
+            for name, given in inputs.items()
+        }
     files: dict[str, Path] = {}
     for name, step in raw.get("steps", {}).items() if isinstance(raw.get("steps"), dict) else ():
         if isinstance(step, dict):
