@@ -150,6 +150,10 @@ PROMISES = {
         "test_web_browser",
         "test_no_page_asks_anybody_else_for_anything_or_complains",
     ),
+    "visibility: private keeps what it says": (
+        "test_private",
+        "test_no_route_tells_anybody_what_is_in_a_private_campaign",
+    ),
     "docs/campaign.md has every word": (
         "test_promises",
         "test_every_word_and_option_of_a_campaign_is_documented",
