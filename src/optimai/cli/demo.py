@@ -47,7 +47,7 @@ PEOPLE = (
     ("tattler", "tattler"),
     ("moss", "copier"),
 )
-CHANGE_AT, KILL_AT, CRASH_AT = 50, 90, 130  # pages fetched
+CHANGE_AT, KILL_AT, CRASH_AT = 40, 90, 130  # pages fetched
 CHANGED = 0.45  # share of the pages that can change
 
 
@@ -157,10 +157,10 @@ class _Run:
         pages = next(step["done"] for step in facts["steps"] if step["kind"] == "crawl")
         if pages >= CHANGE_AT and not self.moment.changed:
             self.moment.changed = True
+            await self.private.start_players("late", LATE)  # before the change: on a busy machine a start takes long
             await self._change_site()
-            await self.private.start_players("late", LATE)
             self.out.print(
-                "[dim]·[/] the site changed many of its pages; reed, simulated, who has the old ones, joined"
+                "[dim]·[/] reed, simulated, joined with the pages as they are; then the site changed many of them"
             )
         elif pages >= KILL_AT and not self.moment.killed and self._has_work(facts, KILLED):
             self.moment.killed = True
