@@ -61,3 +61,9 @@ class Api:
         assert set(told) == {"code", "message", "fault", "retry"}
         assert told["message"].endswith(".")
         return f"{status} {told['code']}"
+
+    async def token(self) -> str:
+        """Of an assignment whose lease runs."""
+        await self.road.begin()
+        [offer] = await self.road.offered(await self.road.join("ann"))
+        return offer.token

@@ -29,10 +29,7 @@ async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def token(api: Api) -> str:
-    """Of an assignment whose lease runs."""
-    await api.road.begin()
-    [offer] = await api.road.offered(await api.road.join("ann"))
-    return offer.token
+    return await api.token()
 
 
 async def test_bytes_are_brought_under_their_hash_and_come_back_the_same(api: Api, token: str):

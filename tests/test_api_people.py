@@ -33,7 +33,8 @@ async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
         yield Api(Road(database), url, session)
 
 
-async def test_a_token_does_what_its_scopes_say_and_its_owners_bytes_only(api: Api, token: str):
+async def test_a_token_does_what_its_scopes_say_and_its_owners_bytes_only(api: Api):
+    token = await api.token()
     data = b"result"
     await api.ask("PUT", f"/blobs/{blob_id(data)}", data, token)
     path = f"/blobs/{blob_id(data)}"
