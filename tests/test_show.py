@@ -125,10 +125,11 @@ WHY = "pages: 1 of 1 pages without an answer that counts: 1 at a private address
 
 async def test_a_run_whose_dataset_has_no_rows_says_why_and_not_what_comes_next():
     money = dict.fromkeys(("available", "pending", "reserved", "returned", "escrow", "budget"), 0)
-    done = {"steps": [], "money": money, "version": {"name": "docs", "number": 1, "rows": 0}, "no_rows": WHY}
+    version = {"name": "docs", "number": 1, "rows": 0}
+    done = {"state": "done", "steps": [], "money": money, "version": version, "no_rows": WHY}
     out = StringIO()
     nobody: Any = None  # it is not asked
-    await run._summary(Console(file=out, width=150, highlight=False), nobody, done, "")
+    assert not await run._summary(Console(file=out, width=150, highlight=False), nobody, done, "")
     assert f"docs@1: no rows: {WHY}" in out.getvalue()
     assert "Next" not in out.getvalue()
 

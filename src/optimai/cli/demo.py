@@ -157,7 +157,8 @@ class _Run:
         pages = next(step["done"] for step in facts["steps"] if step["kind"] == "crawl")
         if pages >= CHANGE_AT and not self.moment.changed:
             self.moment.changed = True
-            await self.private.start_players("late", LATE)  # before the change: on a busy machine a start takes long
+            # Before the change: on a busy machine the crawl would be over when he has started.
+            await self.private.start_players("late", LATE)
             await self._change_site()
             self.out.print(
                 "[dim]·[/] reed, simulated, joined with the pages as they are; then the site changed many of them"
