@@ -12,7 +12,7 @@ KIND = Kind(
     version=1,
     hands=frozenset({"machine"}),
     reads="nothing",
-    gives=(),
+    gives=("number",),
     unit="task",
     lease=timedelta(minutes=5),
     key=("number",),
