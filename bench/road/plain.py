@@ -17,7 +17,6 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import msgspec
 from msgspec import Struct
-from optimai.kinds.dedup.shingles import jaccard, shingles
 
 from optimai.core.clock import instant
 from optimai.core.ids import RowId
@@ -31,6 +30,7 @@ from optimai.kinds.dedup.bands import bands_for
 from optimai.kinds.dedup.groups import fates
 from optimai.kinds.dedup.spec import Options
 from optimai.kinds.kit import Page
+from optimai.kinds.words import jaccard, shingles, words
 
 RUN, MOST_RUNS = 25, 20_000
 REDIRECTS = {301, 302, 303, 307, 308}
@@ -115,7 +115,7 @@ async def unique(given: Given, site: Site) -> Parts:
     records = signatures.read(b"".join(signed), len(texts), bands.count)
     pairs = sorted(dedup._alike(records))
     clock.part("join")
-    runs = {at: shingles(texts[at][1], 5) for at in sorted({at for pair in pairs for at in pair})}
+    runs = {at: shingles(words(texts[at][1]), 5) for at in sorted({at for pair in pairs for at in pair})}
     alike = [jaccard(runs[one], runs[other]) for one, other in pairs]
     clock.part("verify")
     fate = fates(
