@@ -12,8 +12,8 @@ from optimai.core.errors import BadMessage, BadSignature, Replayed, UnknownNode,
 from optimai.core.money import OPI
 from optimai.network.batch import Batcher
 from optimai.network.door import Door
-from optimai.network.store.offers import MOST_FAILED
 from optimai.network.store.sql import Database
+from optimai.network.store.tries import MOST_FAILED
 from optimai.wire import envelope
 from optimai.wire.exchange import EXCHANGE, Done, Reply, read_request
 from tests.road import MINUTE, Node, Road, campaign, done

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from msgspec import Raw, Struct
 
-from optimai.core import assignment as tries
-from optimai.core.assignment import Assignment, Role, State
+from optimai.core.assignment import Assignment, Role, State, move, submit
 from optimai.core.clock import Instant
 from optimai.core.errors import LeaseOver, NotFound, NotYours, OptimaiError, Replayed, WrongMove
 from optimai.core.ids import AssignmentId, CampaignId, EnvelopeId, NodeId, TaskId, result_id
@@ -20,10 +19,11 @@ from optimai.core.matching import Asker, match
 from optimai.core.money import Nano
 from optimai.kinds import catalog
 from optimai.network import purse
-from optimai.network.store import challenges, nodes, offers
+from optimai.network.store import challenges, nodes, offers, tries
 from optimai.network.store.nodes import Fence, Known
-from optimai.network.store.offers import Evidence, Late, Offered, Work
+from optimai.network.store.offers import Offered, Work
 from optimai.network.store.sql import Tx
+from optimai.network.store.tries import Evidence, Late
 from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
 from optimai.wire.exchange import Ask, Done, Offer, Refusal, Reply, Signed
@@ -102,7 +102,7 @@ async def _take_in(tx: Tx, now: Instant, new: Sequence[Incoming]) -> dict[NodeId
         for one in new
         if taken[one.known.node].evidence or one.known.node in in_time
     ]
-    await offers.returned(tx, batch.returned, evidence, now)
+    await tries.returned(tx, batch.returned, evidence, now)
     await batch.save(tx, now)
     return taken
 
@@ -127,10 +127,10 @@ class _Batch:
 
     @classmethod
     async def of(cls, tx: Tx, with_results: Sequence[Incoming]) -> "_Batch":
-        locked = await offers.lock(
+        locked = await tries.lock(
             tx, [done.assignment for one in with_results for done in one.signed.results]
         )
-        late = await offers.late(tx, [one.id for one in locked.values() if one.state is State.LAPSED])
+        late = await tries.late(tx, [one.id for one in locked.values() if one.state is State.LAPSED])
         return cls(locked, late, {one.campaign: one.purse for one in late.values()})
 
     def take_all(self, one: Incoming, taken: _Taken) -> None:
@@ -151,12 +151,12 @@ class _Batch:
             raise NotYours(f"Assignment {done.assignment}")
         if done.declined:
             if here.state is not State.DECLINED:
-                self.now[here.id] = tries.move(here, State.DECLINED)
+                self.now[here.id] = move(here, State.DECLINED)
                 self.declined.append((here, done.declined[:200]))
             return False
         late = here.state is State.LAPSED
         result = result_id(one.envelope.id, index)
-        after = tries.submit(here, result, place_taken=late and not self._has_place(here))
+        after = submit(here, result, place_taken=late and not self._has_place(here))
         if after is here:
             return False
         self.now[here.id] = after
@@ -188,12 +188,12 @@ class _Batch:
             await purse.set_aside_again(tx, costs, now)
         if self.declined:
             ids = [one.id for one, _ in self.declined]
-            await offers.leave(tx, ids, State.DECLINED, [why for _, why in self.declined])
+            await tries.leave(tx, ids, State.DECLINED, [why for _, why in self.declined])
             await purse.give_back(tx, ids, "declined", now)
             for one, _ in self.declined:
                 change[one.task] += 1
         if change:
-            await offers.open_places(tx, change, now)
+            await tries.open_places(tx, change, now)
 
 
 async def _hand_out(tx: Tx, now: Instant, asking: Sequence[Asker]) -> dict[NodeId, list[Offer]]:
@@ -296,7 +296,7 @@ async def _repeat(tx: Tx, old: Sequence[Incoming]) -> list[Reply | OptimaiError]
         return []
     last = await nodes.last(tx, [one.known.node for one in old])
     batch = _Batch(
-        await offers.lock(tx, [done.assignment for one in old for done in one.signed.results]), {}, {}
+        await tries.lock(tx, [done.assignment for one in old for done in one.signed.results]), {}, {}
     )
     replies: list[Reply | OptimaiError] = []
     for one in old:

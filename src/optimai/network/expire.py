@@ -10,7 +10,7 @@ from collections import Counter
 from optimai.core.assignment import State, move
 from optimai.core.clock import Instant
 from optimai.network import purse
-from optimai.network.store import challenges, events, offers
+from optimai.network.store import challenges, events, tries
 from optimai.network.store.sql import Tx
 
 WHY = "no answer came within the lease"
@@ -19,13 +19,13 @@ WHY = "no answer came within the lease"
 async def run(tx: Tx, now: Instant, limit: int) -> int:
     """Let at most `limit` tries lapse; then end the standing tasks whose time is over."""
     silent = Instant(now - tx.network.silence)
-    lapsed = [move(one, State.LAPSED) for one in await offers.expired(tx, now, silent, limit)]
+    lapsed = [move(one, State.LAPSED) for one in await tries.expired(tx, now, silent, limit)]
     if lapsed:
         ids = [one.id for one in lapsed]
-        await offers.leave(tx, ids, State.LAPSED, [WHY] * len(ids))
+        await tries.leave(tx, ids, State.LAPSED, [WHY] * len(ids))
         await purse.give_back(tx, ids, WHY, now)
-        await offers.open_places(tx, Counter(one.task for one in lapsed), now)
-    given_up = await offers.give_up(tx)
+        await tries.open_places(tx, Counter(one.task for one in lapsed), now)
+    given_up = await tries.give_up(tx)
     for one in given_up:
         title = f"Gave up task {one.task} of {one.step}"
         why = f"{one.failed} tries brought nothing. The last one said: {one.why.rstrip('.')}."

@@ -22,8 +22,8 @@ from optimai.core.ids import (
 )
 from optimai.kinds.contract import More, Shard
 from optimai.kinds.ruling import NO_RESULT, Draw, Record
-from optimai.network.store.offers import MOST_FAILED
 from optimai.network.store.sql import Tx
+from optimai.network.store.tries import MOST_FAILED
 from optimai.wire import envelope
 from optimai.wire.exchange import Signed
 
