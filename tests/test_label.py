@@ -329,7 +329,13 @@ def test_who_copies_wrong_answers_to_known_rows_is_suspended_within_two_tasks():
         honest, copied = result(piece.task, known_answers(options)), result(piece.task, {}, "api")
         finding = verdict(options, piece.task, honest, honest, copied).findings[AssignmentId(2)]
         standing = after(standing, finding.checked, finding.faults)
-    assert suspended(standing, KIND.tolerates)
+    assert suspended(standing, KIND.tolerates, KIND.fewest)
+
+
+def test_three_wrong_of_four_known_answers_are_no_proof_against_a_person():
+    """An honest one who errs in a tenth had as many, and was suspended: his fourth fault would be one."""
+    assert not suspended(Standing(4, 3), KIND.tolerates, KIND.fewest)
+    assert suspended(Standing(5, 4), KIND.tolerates, KIND.fewest)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,14 @@ def test_nobody_is_suspended_for_fewer_than_three_faults(one: Standing, tolerate
 
 
 @given(standings, rates, counts)
+def test_a_kind_may_ask_for_more_faults_and_never_for_fewer(
+    one: Standing, tolerated: Ppm, fewest: int
+) -> None:
+    assert not suspended(Standing(one.checked, min(one.faults, 2)), tolerated, fewest)
+    assert suspended(one, tolerated) or not suspended(one, tolerated, fewest)
+
+
+@given(standings, rates, counts)
 def test_one_more_fault_never_lifts_a_suspension(one: Standing, tolerated: Ppm, more: int) -> None:
     worse = Standing(one.checked + more, one.faults + more)
     assert suspended(worse, tolerated) or not suspended(one, tolerated)

@@ -5,7 +5,8 @@ chance. Who is found wrong too often is suspended for that kind: no more offers,
 whatever of theirs is judged but not yet free is judged again without trusting them.
 
 A few faults are no lie: machines break, pages change, people err. Hence the kind
-says what share of faults it tolerates, and no one is suspended for fewer than three.
+says what share of faults it tolerates, and how few of them are no reason yet: three at
+least, and more of people, of whom an honest one soon errs twice in a row.
 """
 
 from msgspec import Struct
@@ -32,6 +33,9 @@ def on_probation(standing: Standing) -> bool:
     return standing.checked < PROBATION
 
 
-def suspended(standing: Standing, tolerated: Ppm) -> bool:
+def suspended(standing: Standing, tolerated: Ppm, fewest: int = FEWEST_FAULTS) -> bool:
     """Both are needed: enough faults, and too large a share of them."""
-    return standing.faults >= FEWEST_FAULTS and standing.faults * MILLION > tolerated * standing.checked
+    return (
+        standing.faults >= max(fewest, FEWEST_FAULTS)
+        and standing.faults * MILLION > tolerated * standing.checked
+    )

@@ -19,13 +19,13 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from optimai.core import ledger
-from optimai.core.chance import Ppm, Seed, commitment, happens
+from optimai.core.chance import Seed, commitment, happens
 from optimai.core.earning import UNPAID, State
 from optimai.core.errors import DamagedKind, NotFound, OptimaiError
 from optimai.core.ids import EnvelopeId, OwnerId, TaskId, fingerprint
 from optimai.core.ledger import OUTSIDE, Account
 from optimai.core.standing import Standing, after, suspended
-from optimai.kinds import catalog, ruling
+from optimai.kinds import catalog, contract, ruling
 from optimai.kinds.contract import More
 from optimai.kinds.lines import (
     CHUNK,
@@ -235,7 +235,7 @@ class _Recount:
         if isinstance(ruled, More) or ruled != one.record.ruled:
             self.wrong.append(f"{name} comes out otherwise: {ruled.reason}.")
             return
-        self._stand(one, kind.kind.tolerates)
+        self._stand(one, kind.kind)
 
     def _result(self, name: str, given: Given) -> Raw | None:
         name_of, _, index = given.result.partition(".")
@@ -272,7 +272,7 @@ class _Recount:
             here.add(one.id)
         return True
 
-    def _stand(self, one: Judged, tolerates: Ppm) -> None:
+    def _stand(self, one: Judged, kind: contract.Kind) -> None:
         asked = one.record.asked
         before = {given.assignment: given for given in asked.given}
         for found in one.record.ruled.found:
@@ -286,7 +286,10 @@ class _Recount:
             self.standings[given.owner, asked.kind] = (after(rest, found.checked, found.faults), barred)
         for owner in dict.fromkeys(given.owner for given in asked.given):
             standing, barred = self.standings[owner, asked.kind]
-            self.standings[owner, asked.kind] = (standing, barred or suspended(standing, tolerates))
+            self.standings[owner, asked.kind] = (
+                standing,
+                barred or suspended(standing, kind.tolerates, kind.fewest),
+            )
 
     def _amounts(self) -> None:
         """Each assignment earned what its last verdict says: units that hold times its price, if it was trusted."""

@@ -36,6 +36,7 @@ from optimai.core.assignment import Role
 from optimai.core.chance import Ppm
 from optimai.core.clock import Instant
 from optimai.core.ids import AssignmentId, BlobId, NodeId, OwnerId
+from optimai.core.standing import FEWEST_FAULTS
 
 O = TypeVar("O")  # noqa: E741
 T = TypeVar("T")
@@ -54,7 +55,8 @@ class Kind(Struct, frozen=True, kw_only=True):
     parallel: int = 1  # tasks that one worker process may have in hand at once
     memory_mb: int = 500  # its worker's limit
     audit: Ppm = Ppm(50_000)  # share of tasks that another owner checks, unless the campaign says otherwise
-    tolerates: Ppm = Ppm(100_000)  # share of faults in checked units that is no reason to suspend
+    tolerates: Ppm = Ppm(100_000)  # share of faults in checked units that is no reason to suspend,
+    fewest: int = FEWEST_FAULTS  # and so many faults at least are one
     carries: bool = False  # publish copies into each row the columns of its one parent that it lacks
     standing: bool = False  # one task for each node and epoch, paid by answered challenges
     files: frozenset[str] = frozenset()  # options that name a JSON-lines file; its rows are sent instead

@@ -15,13 +15,13 @@ import msgspec
 from msgspec import Struct
 
 from optimai.core.assignment import Role
-from optimai.core.chance import Ppm, Seed
+from optimai.core.chance import Seed
 from optimai.core.clock import Instant
 from optimai.core.ids import OwnerId
 from optimai.core.standing import Standing, after, suspended
 from optimai.kinds import catalog, ruling
 from optimai.kinds.catalog import Loaded
-from optimai.kinds.contract import More
+from optimai.kinds.contract import Kind, More
 from optimai.kinds.ruling import Asked, Draw, Found, Given, Record, Ruled
 from optimai.network import intake
 from optimai.network.store import challenges, epochs, events, judging, nodes, standings, tally
@@ -101,7 +101,7 @@ def _audit(kind: Loaded, seed: Seed, case: Answered, sound: Sequence[Try]) -> by
     return msgspec.json.encode(task, order="sorted")
 
 
-def _recount(bench: _Bench, case: Answered, ruled: Ruled, tolerates: Ppm) -> dict[Key, Trust]:
+def _recount(bench: _Bench, case: Answered, ruled: Ruled, kind: Kind) -> dict[Key, Trust]:
     """What was checked now counts instead of what an earlier verdict on this task had counted."""
     trust: dict[Key, Trust] = {}
     for before, found in zip(case.tries, ruled.found, strict=True):
@@ -110,7 +110,8 @@ def _recount(bench: _Bench, case: Answered, ruled: Ruled, tolerates: Ppm) -> dic
         rest = Standing(standing.checked - before.checked, standing.faults - before.faults)
         trust[key] = (after(rest, found.checked, found.faults), barred)
     return {
-        key: (standing, barred or suspended(standing, tolerates)) for key, (standing, barred) in trust.items()
+        key: (standing, barred or suspended(standing, kind.tolerates, kind.fewest))
+        for key, (standing, barred) in trust.items()
     }
 
 
@@ -186,7 +187,7 @@ async def _judge(tx: Tx, bench: _Bench, case: Answered) -> _Changed | None:
     await intake.believable(tx, kind, case, outcome.believed, sound)
     record = Record(asked=asked, draw=draw, ruled=outcome)
     await judging.close(tx, case, record, bench.epoch.number, bench.now)
-    trust = _recount(bench, case, outcome, kind.kind.tolerates)
+    trust = _recount(bench, case, outcome, kind.kind)
     await _stand(tx, bench, case, trust)
     counted = [_counted(before, found) for before, found in zip(case.tries, outcome.found, strict=True)]
     return _Changed(trust, counted)

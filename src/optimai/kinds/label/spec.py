@@ -26,6 +26,7 @@ KIND = Kind(
     lease=timedelta(minutes=30),
     audit=Ppm(0),  # opinions check each other
     tolerates=Ppm(500_000),  # people err, and some known answers are disputable
+    fewest=4,  # three wrong of the first five happen to honest people, too
     files=frozenset({"known"}),
     carries=True,
 )
