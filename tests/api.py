@@ -6,11 +6,13 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import uvicorn
 
+from optimai.blobs.disk import DiskBlobs
 from optimai.network.api import app
 from optimai.network.batch import Batcher
 from optimai.network.store.sql import Database
@@ -67,3 +69,10 @@ class Api:
         await self.road.begin()
         [offer] = await self.road.offered(await self.road.join("ann"))
         return offer.token
+
+
+@asynccontextmanager
+async def opened(database: Database, folder: Path) -> AsyncIterator[Api]:
+    database.blobs = DiskBlobs(folder)
+    async with serving(database) as url, aiohttp.ClientSession(auto_decompress=False) as session:
+        yield Api(Road(database), url, session)

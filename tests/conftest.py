@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
@@ -17,6 +18,9 @@ from optimai.kinds import catalog
 from optimai.network.identity import Identity
 from optimai.network.store import postgres
 from optimai.network.store.sql import Database
+
+if TYPE_CHECKING:
+    from tests.api import Api
 
 # A busy machine is slow and not wrong: how long one example takes decides nothing.
 settings.register_profile("optimai", deadline=None)
@@ -65,3 +69,12 @@ def trial() -> Iterator[None]:
     yield
     kinds.__path__.remove(home)
     catalog.there.cache_clear()
+
+
+@pytest.fixture
+async def api(database: Database, tmp_path: Path) -> AsyncIterator["Api"]:
+    """The coordinator over HTTP, with blobs on disk."""
+    from tests.api import opened
+
+    async with opened(database, tmp_path) as api:
+        yield api

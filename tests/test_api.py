@@ -3,34 +3,22 @@
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
 from nacl.signing import SigningKey, VerifyKey
 from securesystemslib.dsse import Envelope as TheirEnvelope
 from securesystemslib.signer import Signature, Signer, SSlibKey
 
-from optimai.blobs.disk import DiskBlobs
 from optimai.core.ids import fingerprint
 from optimai.kinds import catalog
-from optimai.network.store.sql import Database
 from optimai.wire import envelope
 from optimai.wire.exchange import ENROL, EXCHANGE, NETWORK, Network, ask_hash
-from tests.api import Api, serving
-from tests.road import Node, Road, done
+from tests.api import Api
+from tests.road import Node, done
 
 pytestmark = pytest.mark.usefixtures("trial")
-
-
-@pytest.fixture
-async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
-    database.blobs = DiskBlobs(tmp_path)
-    async with serving(database) as url, aiohttp.ClientSession(auto_decompress=False) as session:
-        yield Api(Road(database), url, session)
 
 
 async def test_a_node_joins_asks_works_and_is_answered(api: Api):

@@ -1,30 +1,18 @@
 """Bytes over real HTTP: by hash, under an assignment's token, within limits."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import aiohttp
 import httpx
 import pytest
 import zstandard
 
-from optimai.blobs.disk import DiskBlobs
 from optimai.core.ids import blob_id
 from optimai.network import access
 from optimai.network.api import machines
-from optimai.network.store.sql import Database
-from tests.api import Api, serving
-from tests.road import MINUTE, Road
+from tests.api import Api
+from tests.road import MINUTE
 
 pytestmark = pytest.mark.usefixtures("trial")
-
-
-@pytest.fixture
-async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
-    database.blobs = DiskBlobs(tmp_path)
-    async with serving(database) as url, aiohttp.ClientSession(auto_decompress=False) as session:
-        yield Api(Road(database), url, session)
 
 
 @pytest.fixture

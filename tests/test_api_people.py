@@ -2,16 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
-from optimai.blobs.disk import DiskBlobs
 from optimai.core.clock import Instant
 from optimai.core.ids import blob_id
 from optimai.core.money import OPI
@@ -19,18 +16,11 @@ from optimai.network import home
 from optimai.network.home import make_token
 from optimai.network.queries import steps
 from optimai.network.store import tokens
-from optimai.network.store.sql import Database, Tx
-from tests.api import Api, serving
-from tests.road import REQUESTER, Road, campaign
+from optimai.network.store.sql import Tx
+from tests.api import Api
+from tests.road import REQUESTER, campaign
 
 pytestmark = pytest.mark.usefixtures("trial")
-
-
-@pytest.fixture
-async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
-    database.blobs = DiskBlobs(tmp_path)
-    async with serving(database) as url, aiohttp.ClientSession(auto_decompress=False) as session:
-        yield Api(Road(database), url, session)
 
 
 async def test_a_token_does_what_its_scopes_say_and_its_owners_bytes_only(api: Api):
