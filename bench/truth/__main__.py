@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+
 from bench.truth.crowds import CROWDS, SETS, accuracy, crowd, simulated
 from optimai.measures import truth
 
@@ -47,6 +49,13 @@ def ours(name: str, seed: int) -> dict[str, float]:
     return {"seconds": took, "votes": len(item), "right": accuracy(share.T, known)}
 
 
+def majority(name: str) -> float:
+    item, _, label, known = crowd(name)
+    said = np.zeros((int(item.max()) + 1, int(label.max()) + 1))
+    np.add.at(said, (item, label), 1)
+    return accuracy(said, known)
+
+
 def theirs(python: Path) -> Callable[[str, int], dict[str, float]]:
     def run(name: str, seed: int) -> dict[str, float]:
         said = subprocess.run(
@@ -67,6 +76,7 @@ def main() -> None:
     rows = {"ours": ours, "crowd-kit": theirs(prepare())}
 
     right = {who: {name: run(name, 0)["right"] for name in SETS} for who, run in rows.items()}
+    right["majority"] = {name: majority(name) for name in SETS}
     print(f"{'right':12}" + "".join(f"{name:>10}" for name in SETS) + f"{'mean':>10}")
     for who, by_set in right.items():
         mean = statistics.mean(by_set.values())
@@ -98,6 +108,7 @@ def main() -> None:
                     "rate_goal": GOAL_RATE,
                 },
                 "peer": {
+                    "majority_accuracy": round(statistics.mean(right["majority"].values()), 4),
                     "crowd_kit_accuracy": round(statistics.mean(right["crowd-kit"].values()), 4),
                     "crowd_kit_m_votes_per_s_2": round(rates["crowd-kit"][2], 3),
                 },
