@@ -252,7 +252,7 @@ def test_people_who_are_real_or_suspended_are_never_told_together():
         ("2 people", 2 * OPI, (("topic", 1),)),
         ("copier", 0, (("topic", 1),)),
     ]
-    assert "suspended for label: 4 of 4 checked were wrong" in words.doing(barred)
+    assert "suspended for label: 4 of 4 checked were wrong then" in words.doing(barred)
 
 
 def test_whose_work_nobody_else_can_check_is_not_said_to_be_done_twice():

@@ -240,7 +240,9 @@ def done_about(check: Check) -> str:
 def cause(suspension: Suspension) -> str:
     """After the word that somebody is suspended: the numbers of the event that told it."""
     return (
-        f": {suspension.faults:,} of {suspension.checked:,} checked were wrong" if suspension.faults else ""
+        f": {suspension.faults:,} of {suspension.checked:,} checked were wrong then"
+        if suspension.faults
+        else ""
     )
 
 
