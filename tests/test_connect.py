@@ -10,8 +10,8 @@ from optimai.client.get import parse_name
 from optimai.core.errors import BadValue, NotEnough, NotFound, NoToken
 from optimai.network.home import make_token
 from optimai.network.store.sql import Database
+from tests.api import serving
 from tests.road import campaign
-from tests.test_api import serving
 
 pytestmark = pytest.mark.usefixtures("trial")
 
