@@ -166,3 +166,30 @@ async def test_work_nearer_to_the_dataset_goes_first_and_audits_before_all(road:
         ("trials/second", "audit"),
         ("trials/first", "answer"),
     ]
+
+
+@pytest.mark.parametrize("then", ["judged again, and as before", "parked"])
+async def test_a_plan_that_waited_for_an_open_task_is_asked_when_nothing_is_open_any_more(
+    road: Road, then: str
+):
+    """Such an end brings no verdict to be told: the step would wait until its campaign's time is over."""
+    await road.begin(step={"tasks": 2, "plan": "waits", "validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    await road.answer(ann)
+    await road.stage("judge", "plan")
+    await road.answer(ann)
+    await road.stage("judge")
+    async with road.database.begin() as (tx, _):
+        await tx.execute("update task set state = 'open', again = true where id = 1")
+    await road.stage("plan")
+    assert not await road.value("select finished from step where kind is not null")
+    if then == "parked":
+        async with road.database.begin() as (tx, _):
+            await tx.execute("update task set state = 'parked', again = false where id = 1")
+    else:
+        assert await road.stage("judge") == 1
+        assert await road.value("select count(*) from verdict where task = 1") == 2
+        assert await road.value("select verdict <> stands from task where id = 1")
+    await road.stage("plan")
+    assert await road.value("select finished from step where kind is not null")
+    assert await road.stage("plan") == 0

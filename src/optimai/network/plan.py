@@ -1,8 +1,10 @@
 """Plan: steps become tasks.
 
 A kind's plan is asked whenever something happened to its step: shards were sealed
-before it, verdicts came in, its input ended, an epoch opened. What it was told and
-what it answered are written in one transaction, so it is told everything once.
+before it, verdicts came in, its input ended, an epoch opened, or nothing of it is open
+any more (a task that was judged again, and as before, or that was parked, brings no
+verdict to be told). What it was told and what it answered are written in one
+transaction, so it is told everything once.
 """
 
 import logging
@@ -91,7 +93,8 @@ async def _ask(tx: Tx, now: Instant, step: Due) -> None:
     if kind.store:
         await kind.store.save(tx, step.id, plan, now)
     await steps.add_tasks(tx, step.id, [_task(step, one, news.until) for one in plan.pieces], now)
-    await steps.planned(tx, step.id, plan.state, plan.finished, news.ended, now)
+    still_open = news.open + len(plan.pieces)
+    await steps.planned(tx, step.id, plan.state, plan.finished, news.ended, still_open, now)
 
 
 async def run(tx: Tx, now: Instant, limit: int) -> int:

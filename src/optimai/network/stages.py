@@ -33,7 +33,7 @@ _SELDOM = timedelta(seconds=5)  # what wakes it is known; this only covers other
 
 STAGES = (
     Stage("epoch", epoch.run, _SECOND, 1, ("epoch", "plan", "judge"), alone=True, snapshot=True),
-    Stage("expire", expire.run, _SECOND, 500, ("judge", "seal")),
+    Stage("expire", expire.run, _SECOND, 500, ("plan", "judge", "seal")),
     Stage("plan", plan.run, _SECOND, 20, ("seal",)),
     Stage("challenge", challenge.run, _SECOND, 500, alone=True),
     Stage("judge", judge.run, _SELDOM, 200, ("settle", "plan", "publish", "seal"), alone=True),

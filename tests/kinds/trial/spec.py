@@ -28,7 +28,7 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     answers: int = 1
     audited: bool = False
     judge: Literal["exact", "units", "raises", "nul", "forgets", "misnames"] = "exact"
-    plan: Literal["", "raises"] = ""
+    plan: Literal["", "raises", "waits"] = ""
 
 
 class Task(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,12 +46,12 @@ def plan(options: Options, state: bytes, news: News[Task, Result]) -> Plan[Task]
     if options.plan == "raises":
         raise ValueError("this plan never works")
     if state:
-        return Plan([], state, finished=True)
+        return Plan([], state, finished=options.plan != "waits" or not news.open)
     pieces = [
         Piece(task=Task(number), units=options.units, answers=options.answers, audited=options.audited)
         for number in range(options.tasks)
     ]
-    return Plan(pieces, b"planned", finished=True)
+    return Plan(pieces, b"planned", finished=options.plan != "waits")
 
 
 def told(news: News[Any, Any]) -> list[Any]:

@@ -56,6 +56,8 @@ async def lock_due(tx: Tx, code: Sequence[str], limit: int) -> list[Due]:
                 or exists (select from task where step = step.id and state = 'closed' and not told)
                 or exists (select from feed where feed.step = step.id)
                 or (source.state = 'sealed' and not step.ended_told)
+                or step.open_told > 0
+                   and not exists (select from task where step = step.id and state = 'open')
                 or step.standing and step.planned_in < (select number from epoch where closed is null))
          order by step.id limit $1 for update of step skip locked
         """,
@@ -156,11 +158,13 @@ async def add_tasks(tx: Tx, step: StepId, tasks: Sequence[NewTask], now: Instant
     )
 
 
-async def planned(tx: Tx, step: StepId, state: bytes, finished: bool, ended: bool, now: Instant) -> None:
+async def planned(
+    tx: Tx, step: StepId, state: bytes, finished: bool, ended: bool, still_open: int, now: Instant
+) -> None:
     await tx.execute(
         """
         update step set plan_state = $2, finished = $3, ended_told = $4, started = coalesce(started, $5),
-               planned_in = (select number from epoch where closed is null)
+               open_told = $6, planned_in = (select number from epoch where closed is null)
          where id = $1
         """,
         step,
@@ -168,6 +172,7 @@ async def planned(tx: Tx, step: StepId, state: bytes, finished: bool, ended: boo
         finished,
         ended,
         now,
+        still_open,
     )
 
 

@@ -72,6 +72,7 @@ create table step (
     standing   boolean not null default false,
     plan_state bytea not null default '',
     planned_in integer not null default 0,         -- the epoch in which its plan was last asked
+    open_told  integer not null default 0,         -- tasks that were open when its plan was last asked, its own included
     finished   boolean not null default false,     -- its plan will add nothing
     ended_told boolean not null default false,     -- its plan knows that no input will come
     started    timestamptz,
