@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from optimai.network import drive, stages
 from optimai.network.drive import Driver
-from optimai.network.store import due
+from optimai.network.store import due, standings
 from optimai.network.store.sql import Conflict, Database, DatabaseClock, Tx
 from tests.road import START, Road, campaign, done
 
@@ -78,16 +78,45 @@ async def test_patience_ends_at_its_moment_too(road: Road):
     assert await road.stage("judge") == 1
 
 
-async def test_a_stage_that_runs_alone_does_nothing_while_another_replica_runs_it(road: Road):
+async def waited(road: Road, lock: str) -> None:
+    """Until somebody waits for that lock."""
+    async with road.database.begin() as (tx, _):
+        asked = "select count(*) from pg_locks where locktype = 'advisory' and objid = $1 and not granted"
+        while not await tx.fetchval(asked, stages.LOCKS[lock]):  # noqa: ASYNC110 - PostgreSQL tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_stage_waits_while_another_replica_runs_it(road: Road):
     await road.begin(step={"validate": {"audit": "0%"}})
     await road.answer(await road.join("ann"))
-    judge = stages.BY_NAME["judge"]
+    async with road.database.begin(stages.LOCKS["judge"]):
+        second = asyncio.create_task(road.stage("judge"))
+        await waited(road, "judge")
+        assert not second.done()
+    assert await second == 1
+
+
+async def test_a_wait_that_is_broken_off_leaves_the_lock_to_others(road: Road):
+    async with road.database.begin(stages.LOCKS["judge"]):
+        second = asyncio.create_task(road.stage("judge"))
+        await waited(road, "judge")
+        second.cancel()
+        await asyncio.wait([second])
     async with road.database.begin() as (tx, _):
-        assert await tx.fetchval(
-            "select pg_try_advisory_xact_lock($1)", stages.LOCKS + stages.STAGES.index(judge)
-        )
-        assert await road.stage("judge") == 0
-    assert await road.stage("judge") == 1
+        assert await tx.fetchval("select pg_try_advisory_xact_lock($1)", stages.LOCKS["judge"])
+
+
+async def test_nothing_becomes_free_while_its_owner_is_being_suspended(road: Road):
+    await road.begin(step={"validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    await road.answer(ann)
+    await road.stage("judge", "settle")
+    road.later(11 * timedelta(minutes=1))
+    async with road.database.begin(stages.LOCKS["judge"]) as (tx, now):
+        assert await standings.suspend(tx, ann.owner, "trial", now) == 1
+        releasing = asyncio.create_task(road.stage("release"))
+        await waited(road, "judge")
+    assert await releasing == 0
 
 
 async def test_a_stage_that_another_was_faster_than_has_done_nothing(road: Road):

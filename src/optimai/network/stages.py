@@ -15,7 +15,7 @@ from optimai.core.clock import Instant
 from optimai.network import challenge, dataset, end, epoch, expire, judge, plan, publish, settle, stall
 from optimai.network.store.sql import Conflict, Database, Tx
 
-LOCKS = 7_100  # advisory lock keys: this and the stage's place
+LOCKS = {"epoch": 7_100, "challenge": 7_101, "judge": 7_102}  # advisory lock keys
 
 
 class Stage(Struct, frozen=True):
@@ -24,7 +24,7 @@ class Stage(Struct, frozen=True):
     every: timedelta  # how often to look when there was nothing
     limit: int
     wakes: tuple[str, ...] = ()  # stages that may find something because this one did
-    alone: bool = False  # one replica at a time
+    lock: str = ""  # stages of one lock never run side by side, on any replica
     snapshot: bool = False  # all its reads see one moment
 
 
@@ -32,13 +32,13 @@ _SECOND = timedelta(seconds=1)
 _SELDOM = timedelta(seconds=5)  # what wakes it is known; this only covers other replicas
 
 STAGES = (
-    Stage("epoch", epoch.run, _SECOND, 1, ("epoch", "plan", "judge"), alone=True, snapshot=True),
+    Stage("epoch", epoch.run, _SECOND, 1, ("epoch", "plan", "judge"), "epoch", snapshot=True),
     Stage("expire", expire.run, _SECOND, 500, ("plan", "judge", "seal")),
     Stage("plan", plan.run, _SECOND, 20, ("seal",)),
-    Stage("challenge", challenge.run, _SECOND, 500, alone=True),
-    Stage("judge", judge.run, _SELDOM, 200, ("settle", "plan", "publish", "seal"), alone=True),
+    Stage("challenge", challenge.run, _SECOND, 500, lock="challenge"),
+    Stage("judge", judge.run, _SELDOM, 200, ("settle", "plan", "publish", "seal"), "judge"),
     Stage("settle", settle.run, _SELDOM, 500, ("epoch", "release", "end")),
-    Stage("release", settle.release, _SECOND, 500, ("end",)),
+    Stage("release", settle.release, _SECOND, 500, ("end",), "judge"),  # who is being suspended is not paid
     Stage("publish", publish.run, _SECOND, 10, ("plan", "seal", "dataset")),
     Stage("seal", publish.seal, _SELDOM, 10, ("plan", "release", "dataset", "end")),
     Stage("dataset", dataset.run, _SELDOM, 5, ("end",)),
@@ -50,12 +50,9 @@ TAKEN_IN = ("judge",)  # what an exchange wakes when it brought results
 
 
 async def run(database: Database, stage: Stage) -> int:
-    """One transaction of a stage; 0 where another replica has its lock."""
+    """One transaction of a stage. What waited for its lock sees all that was done under it, and is later."""
     try:
-        async with database.begin(snapshot=stage.snapshot) as (tx, now):
-            lock = LOCKS + STAGES.index(stage)
-            if stage.alone and not await tx.alone(lock):
-                return 0
+        async with database.begin(LOCKS.get(stage.lock), snapshot=stage.snapshot) as (tx, now):
             return await stage.run(tx, now, stage.limit)
     except Conflict:
         return 0  # somebody else was faster; whatever is left is found at the next look

@@ -40,6 +40,19 @@ def _conflicts() -> Iterator[None]:
         raise Conflict(str(fault)) from fault
 
 
+@asynccontextmanager
+async def _locked(connection: Any, lock: int | None) -> AsyncIterator[None]:
+    """From before the transaction, whose snapshot may be taken by its first question, until it is committed."""
+    if lock is None:
+        yield
+        return
+    try:
+        await connection.execute("select pg_advisory_lock($1)", lock)
+        yield
+    finally:  # also where the wait was broken off: nobody could tell whether it had been given by then
+        await connection.execute("select pg_advisory_unlock($1)", lock)
+
+
 class Tx:
     """One transaction on one connection."""
 
@@ -62,10 +75,6 @@ class Tx:
 
     async def executemany(self, sql: str, args: Sequence[Sequence[Any]]) -> None:
         await self.connection.executemany(sql, args)
-
-    async def alone(self, lock: int) -> bool:
-        """Whether this transaction has an advisory lock, until it ends; False where another one has it."""
-        return bool(await self.fetchval("select pg_try_advisory_xact_lock($1)", lock))
 
     @asynccontextmanager
     async def part(self) -> AsyncIterator[None]:
@@ -104,15 +113,22 @@ class Database:
         await self.pool.close()
 
     @asynccontextmanager
-    async def begin(self, *, snapshot: bool = False) -> AsyncIterator[tuple[Tx, Instant]]:
+    async def begin(
+        self, lock: int | None = None, *, snapshot: bool = False
+    ) -> AsyncIterator[tuple[Tx, Instant]]:
         """A transaction and its `now`. Commits unless the block raises.
 
+        It waits for the advisory lock `lock`, and sees all that was done under it before.
         With `snapshot` all its reads see one moment, and it can't write what somebody else has
         changed since. Raises Conflict for that, and where two wait for each other.
         """
         isolation = "repeatable_read" if snapshot else None
         with _conflicts():
-            async with self.pool.acquire() as connection, connection.transaction(isolation=isolation):
+            async with (
+                self.pool.acquire() as connection,
+                _locked(connection, lock),
+                connection.transaction(isolation=isolation),
+            ):
                 tx = Tx(connection, self.blobs, self.network)
                 yield tx, await self.clock(tx)
 

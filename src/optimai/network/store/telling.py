@@ -50,7 +50,8 @@ async def liars(tx: Tx) -> list[Record]:
     """Of each node whose owner is suspended for a kind: what it has of that kind by answers, not audits; what is undue.
 
     Undue is what was not free when its owner was suspended; and of a newcomer, what became free while something
-    of that kind that he had handed in by then had no verdict.
+    of that kind that he had handed in by then had no verdict. What he handed in a second before may not have been
+    committed yet when release looked.
     """
     return await tx.fetch(
         """
@@ -60,7 +61,8 @@ async def liars(tx: Tx) -> list[Record]:
                   where earning.state = 'pending' or earning.at > standing.suspended
                      or standing.checked < $1 and exists (
                         select from node as his
-                          join assignment as other on other.node = his.id and other.returned <= earning.release_at
+                          join assignment as other on other.node = his.id
+                               and other.returned <= earning.release_at - interval '1 second'
                           join task as that on that.id = other.task and that.state <> 'parked'
                          where his.owner = earning.owner and split_part(that.kind, '+', 1) = standing.kind
                            and not exists (
