@@ -351,12 +351,13 @@ async def test_exchanges_that_wait_share_a_commit_and_one_that_breaks_it_is_told
     await road.begin(step={"tasks": 4})
     nodes = [await road.join(name) for name in ("ann", "bob", "cid")]
     batcher = Batcher(road.database)
-    door = Door(road.database)
-    requests = [await door.read(road.request(node, room=1)) for node in nodes]
-    broken = await door.read(road.request(nodes[2], [Done(1 << 62, Raw(b"null"))], serial=9, room=1))
+    work = asyncio.create_task(batcher.run())
+    for node in nodes:
+        await batcher.submit(road.request(node))
+    requests = [road.request(node, room=1) for node in nodes]
+    broken = road.request(nodes[2], [Done(1 << 62, Raw(b"null"))], serial=9, room=1)
     async with road.database.begin() as (tx, _):  # a row that no exchange can write beside
         await tx.execute("alter table assignment add check (node <> '" + nodes[2].id + "')")
-    work = asyncio.create_task(batcher.run())
     replies = await asyncio.gather(
         *(batcher.submit(one) for one in [*requests[:2], broken]), return_exceptions=True
     )
@@ -369,9 +370,8 @@ async def test_exchanges_that_wait_share_a_commit_and_one_that_breaks_it_is_told
 async def test_two_exchanges_of_one_node_are_handled_one_after_the_other(road: Road):
     await road.begin(step={"tasks": 4})
     ann = await road.join("ann")
-    door, batcher = Door(road.database), Batcher(road.database)
-    first = await door.read(road.request(ann, room=1))
-    second = await door.read(road.request(ann, room=1))
+    batcher = Batcher(road.database)
+    first, second = road.request(ann, room=1), road.request(ann, room=1)
     work = asyncio.create_task(batcher.run())
     replies = await asyncio.gather(batcher.submit(first), batcher.submit(second))
     work.cancel()
@@ -381,10 +381,10 @@ async def test_two_exchanges_of_one_node_are_handled_one_after_the_other(road: R
 async def test_work_that_nobody_hears_of_is_not_lost_when_the_caller_goes_away(road: Road):
     await road.begin()
     ann, bob = await road.join("ann"), await road.join("bob")
-    door, batcher = Door(road.database), Batcher(road.database)
-    batcher.submit(await door.read(road.request(ann, room=1))).cancel()
+    batcher = Batcher(road.database)
+    batcher.submit(road.request(ann, room=1)).cancel()
     work = asyncio.create_task(batcher.run())
-    reply = await batcher.submit(await door.read(road.request(bob, room=1)))
+    reply = await batcher.submit(road.request(bob, room=1))
     work.cancel()
     assert len(reply.offers) == 1
 

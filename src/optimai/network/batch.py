@@ -2,24 +2,27 @@
 
 While transactions are on their way to the disk, exchanges queue up; the next one takes
 them all. So under load a commit is shared by dozens of nodes, and alone a node waits for
-nobody. When as many wait as are under way, a second one starts, so that the database is
-at work while we read what the next one needs. Of each node at most one exchange is
-handled at a time.
+nobody. To check a signature takes long: one is checked in each turn of the loop, so that
+in between it is heard what the database says, and its transactions do not stand still.
+Of each node at most one exchange is handled at a time.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 
-from optimai.core.errors import Internal, OptimaiError
+from optimai.core.errors import Internal, OptimaiError, UnknownNode
 from optimai.core.ids import NodeId
 from optimai.network import exchange
+from optimai.network.door import Door
 from optimai.network.exchange import Incoming
 from optimai.network.store.sql import Database
 from optimai.wire.exchange import Reply
 
 MOST = 256  # exchanges in one transaction
-AT_ONCE = 2  # transactions
+ENOUGH = 33  # of them are worth a transaction while more are still being read
+AT_ONCE = 3  # transactions
 
 Waiting = tuple[Incoming, asyncio.Future[Reply]]
 
@@ -30,29 +33,60 @@ class Batcher:
     def __init__(self, database: Database, came_in: Callable[[], None] = lambda: None) -> None:
         """`came_in` is called after each commit that took in results."""
         self._database = database
+        self._door = Door(database)
         self._came_in = came_in
+        self._unread: deque[tuple[bytes, str, asyncio.Future[Reply]]] = deque()
         self._waiting: list[Waiting] = []
         self._busy: set[NodeId] = set()
+        self._knocked = asyncio.Event()
         self._arrived = asyncio.Event()
 
-    def submit(self, one: Incoming) -> asyncio.Future[Reply]:
-        """Its reply, durably committed, or what the exchange was refused with."""
+    def submit(self, data: bytes, address: str = "") -> asyncio.Future[Reply]:
+        """The reply to an exchange, durably committed, or what is wrong with it."""
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting.append((one, reply))
-        self._arrived.set()
+        self._unread.append((data, address, reply))
+        self._knocked.set()
         return reply
 
     async def run(self) -> None:
         """For ever."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(group))
             for _ in range(AT_ONCE):
                 group.create_task(self._work())
+
+    async def _read(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            await self._knocked.wait()
+            while self._unread:
+                data, address, reply = self._unread.popleft()
+                try:
+                    self._wait(self._door.check(data, address), reply)
+                except UnknownNode:
+                    group.create_task(self._meet(data, address, reply))
+                except Exception as fault:
+                    _refuse(reply, fault)
+                await asyncio.sleep(0)
+            self._knocked.clear()
+            self._arrived.set()
+
+    async def _meet(self, data: bytes, address: str, reply: asyncio.Future[Reply]) -> None:
+        try:
+            self._wait(await self._door.read(data, address), reply)
+        except Exception as fault:
+            _refuse(reply, fault)
+        else:
+            self._arrived.set()
+
+    def _wait(self, one: Incoming, reply: asyncio.Future[Reply]) -> None:
+        self._waiting.append((one, reply))
+        if len(self._waiting) == ENOUGH:
+            self._arrived.set()
 
     async def _work(self) -> None:
         while True:
             await self._arrived.wait()
-            await self._quiet()
-            batch = self._next() if len(self._waiting) >= len(self._busy) else []
+            batch = self._next() if self._enough() else []
             if batch:
                 await self._commit(batch)
                 self._busy -= {one.known.node for one, _ in batch}
@@ -61,12 +95,11 @@ class Batcher:
             else:
                 self._arrived.clear()
 
-    async def _quiet(self) -> None:
-        """Until the loop has read all that had come: while it is busy reading, a commit can only be too small."""
-        seen = -1
-        while seen < len(self._waiting) < MOST:
-            seen = len(self._waiting)
-            await asyncio.sleep(0)
+    def _enough(self) -> bool:
+        """Fewer go at once where nobody else is on his way; a transaction for few beside one for many is waste."""
+        return len(self._waiting) >= ENOUGH or (
+            not self._unread and 2 * len(self._waiting) >= len(self._busy)
+        )
 
     def _next(self) -> list[Waiting]:
         """The first that came of each node that is not in another batch."""
@@ -104,3 +137,8 @@ class Batcher:
                 reply.set_exception(outcome)
             else:
                 reply.set_result(outcome)
+
+
+def _refuse(reply: asyncio.Future[Reply], fault: Exception) -> None:
+    if not reply.cancelled():
+        reply.set_exception(fault)

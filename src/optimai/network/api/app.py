@@ -19,7 +19,6 @@ from optimai.core.errors import BadMessage, Internal, OptimaiError
 from optimai.network.api import machines, people
 from optimai.network.api.front import Front, error
 from optimai.network.batch import Batcher
-from optimai.network.door import Door
 from optimai.network.store.sql import Database
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ def serving(
     database: Database, batcher: Batcher, pages: Sequence[ControllerRouterHandler] = (), **its: Any
 ) -> uvicorn.Config:
     """How to serve it all; `its` are uvicorn's options."""
-    front = cast(type[asyncio.Protocol], partial(Front, Door(database), batcher))
+    front = cast(type[asyncio.Protocol], partial(Front, batcher))
     return uvicorn.Config(make(database, pages), http=front, access_log=False, lifespan="off", **its)
 
 

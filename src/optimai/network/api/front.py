@@ -12,9 +12,8 @@ from typing import Any, cast
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from optimai.core.errors import Internal, OptimaiError, TooLarge, UnknownNode
+from optimai.core.errors import Internal, OptimaiError, TooLarge
 from optimai.network.batch import Batcher
-from optimai.network.door import Door
 from optimai.wire.envelope import MOST_BYTES
 from optimai.wire.exchange import Reply
 
@@ -42,9 +41,8 @@ class _Turn(RequestResponseCycle):
 class Front(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, door: Door, batcher: Batcher, **its: Any) -> None:
+    def __init__(self, batcher: Batcher, **its: Any) -> None:
         super().__init__(**its)
-        self._door = door
         self._batcher = batcher
 
     def on_headers_complete(self) -> None:
@@ -71,20 +69,9 @@ class Front(HttpToolsProtocol):
         if not isinstance(turn, _Turn):
             super().on_message_complete()
         elif not turn.response_complete:
-            try:
-                self._handle(bytes(turn.body)).add_done_callback(partial(self._replied, turn))
-            except Exception as fault:
-                self._refuse(turn, fault)
-
-    def _handle(self, data: bytes) -> asyncio.Future[Reply]:
-        address = self.client[0] if self.client else ""
-        try:
-            return self._batcher.submit(self._door.check(data, address))
-        except UnknownNode:
-            return self.loop.create_task(self._meet(data, address))
-
-    async def _meet(self, data: bytes, address: str) -> Reply:
-        return await self._batcher.submit(await self._door.read(data, address))
+            address = self.client[0] if self.client else ""
+            reply = self._batcher.submit(bytes(turn.body), address)
+            reply.add_done_callback(partial(self._replied, turn))
 
     def _replied(self, turn: _Turn, reply: asyncio.Future[Reply]) -> None:
         fault = reply.exception()
