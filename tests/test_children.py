@@ -1,5 +1,6 @@
 """What a command started is gone when it is, however it is told to stop, and says why where it ended by itself."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -90,3 +91,28 @@ def test_what_a_child_ended_with_is_told_and_not_what_an_earlier_one_said(
                 all_of_them.look()
 
     children.run(main())
+
+
+async def test_a_child_that_stands_still_goes_on_or_dies_where_it_stood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "slow.py").write_text(SLOW)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    async with Children(tmp_path) as all_of_them:
+        child = await all_of_them.start("slow", "slow")
+        await child.says(1)
+        process = psutil.Process(child.pid)
+        child.freeze()
+        process.terminate()
+        while process.status() != psutil.STATUS_STOPPED:  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(0.01)
+        assert child.running
+        child.go_on()
+        while child.running:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert (tmp_path / "slow.log").read_text() == "ready\nput away\n"
+        again = await all_of_them.start("again", "slow")
+        await again.says(1)
+        again.freeze()
+        await again.kill()
+        assert not again.running

@@ -164,9 +164,7 @@ class _Run:
                 "[dim]·[/] reed, simulated, joined with the pages as they are; then the site changed many of them"
             )
         elif pages >= KILL_AT and not self.moment.killed and self._has_work(facts, KILLED):
-            self.moment.killed = True
-            await self.victim.kill()
-            self.out.print(f"[dim]·[/] {KILLED} was killed (SIGKILL) in the middle of its work")
+            await self._kill_at_work()
         elif pages >= CRASH_AT and not self.moment.crashed:
             self.moment.crashed = True
             await self._crash()
@@ -174,9 +172,27 @@ class _Run:
                 f"[dim]·[/] the coordinator was killed (SIGKILL), and back in {self.moment.back_after:.1f} s"
             )
 
+    async def _kill_at_work(self) -> None:
+        """It stands still first: what it had in hand when one looked, it may hand in before it dies."""
+        self.victim.freeze()
+        await asyncio.sleep(0.3)  # what was on its way arrives
+        if self._has_work(await watch.facts(self.network, self.private.campaign.name), KILLED):
+            await self.victim.kill()
+            self.moment.killed = True
+            self.out.print(f"[dim]·[/] {KILLED} was killed (SIGKILL) in the middle of its work")
+        else:
+            self.victim.go_on()
+
     @staticmethod
     def _has_work(facts: Facts, name: str) -> bool:
-        return any(one["name"] == name and one["in_hand"] for one in facts["workers"])
+        """Standing work counts for nothing: nobody else can do it in its place."""
+        standing = {step["name"] for step in facts["steps"] if step["kind"] == "hold"}
+        return any(
+            step not in standing
+            for one in facts["workers"]
+            if one["name"] == name
+            for step, _ in one["in_hand"]
+        )
 
     async def _change_site(self) -> None:
         said: Mapping[str, object] = {"share": CHANGED, "now": now().isoformat()}
