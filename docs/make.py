@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Set
 from enum import StrEnum
 from pathlib import Path
 
-from optimai.core import assignment, earning
+from optimai.core import assignment, conduct, earning
 from optimai.core.errors import OptimaiError
 
 HERE = Path(__file__).parent
@@ -46,6 +46,15 @@ A line of pay (`core/earning.py`).
 {_diagram(earning.MOVES, earning.State.RESERVED)}
 
 What is available is final. What is void went back to escrow, and its line says why.
+
+## An owner's conduct in a kind
+
+By what his audits found (`core/conduct.py`). The road does not follow it yet: the laboratory does
+([laboratory](laboratory.md)).
+
+{_diagram(conduct.MOVES, conduct.State.PROBATION)}
+
+Who was suspended begins again as a newcomer: his bond is lost, and a new name would have gained him nothing.
 """
 
 

@@ -48,7 +48,7 @@ PEOPLE = (
     ("moss", "copier"),
 )
 CHANGE_AT, KILL_AT, CRASH_AT = 40, 90, 130  # pages fetched
-CHANGED = 0.45  # share of the pages that can change
+CHANGED = 0.8  # share of the pages that can change
 
 
 class _Moment(Struct):
