@@ -9,6 +9,7 @@ import pytest
 from optimai.core.earning import UNPAID, State
 from optimai.core.ids import AssignmentId, CampaignId
 from optimai.core.money import OPI, Nano
+from optimai.core.standing import Standing
 from optimai.network import door, exchange, purse, stages
 from optimai.network.purse import Owed
 from optimai.network.store import money, standings
@@ -233,6 +234,22 @@ async def test_money_is_not_free_before_its_time_nor_while_its_task_is_judged_ag
     async with road.database.begin() as (tx, _):
         await tx.execute("update task set state = 'closed', again = false")
     assert await road.stage("release") == 1
+
+
+async def test_what_was_judged_again_is_not_freed_before_it_is_settled_again(road: Road):
+    """Its owner may have been found a liar: what is pending is of the verdict before."""
+    await road.begin(step={"tasks": 1, "validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    await road.answer(ann)
+    await road.stage("judge", "settle")
+    road.later(11 * MINUTE)
+    async with road.database.begin() as (tx, now):
+        await standings.save(tx, {(ann.owner, "trial"): Standing(20, 20)})
+        await standings.suspend(tx, ann.owner, "trial", now)
+    assert await road.stage("judge") == 1
+    assert await road.stage("release") == 0
+    await road.stage("settle", "release")
+    assert await road.balance(f"pending:{ann.owner}") == await road.balance(f"available:{ann.owner}") == 0
 
 
 async def test_a_newcomers_pay_waits_until_all_that_was_handed_in_by_then_is_judged(road: Road):

@@ -104,7 +104,7 @@ async def lock_of(
 
 
 async def due(tx: Tx, now: Instant, limit: int) -> list[tuple[Earning, CampaignId]]:
-    """Pending earnings whose time to appeal is over and whose task is not being judged again.
+    """Pending earnings whose time to appeal is over and whose task is neither being judged again nor to be settled.
 
     A task that was parked then keeps the verdict that it had. A newcomer's pay also waits until all
     that he had handed in by that time is judged, and that of his audits until there is nothing more
@@ -116,7 +116,7 @@ async def due(tx: Tx, now: Instant, limit: int) -> list[tuple[Earning, CampaignI
           join assignment on assignment.id = earning.assignment
           join task on task.id = assignment.task
           join step on step.id = task.step
-         where earning.state = 'pending' and earning.release_at <= $1 and task.state <> 'open'
+         where earning.state = 'pending' and earning.release_at <= $1 and task.state <> 'open' and task.settled
            and (exists (select from standing
                          where standing.owner = earning.owner and checked >= $3
                            and standing.kind = split_part(task.kind, '+', 1))
