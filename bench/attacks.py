@@ -15,7 +15,7 @@ from optimai.sim.lab import hardware, laboratory
 from optimai.sim.lab.laboratory import Report
 from optimai.sim.lab.scenario import Scenario
 
-LAZY = (0.01, 0.03, 0.1, 0.3, 1.0)
+LAZY = (0.01, 0.03, 0.1, 0.3)
 ATTACKS = (
     *(("lazy", share) for share in LAZY),
     ("fabricator", 1.0),
@@ -51,7 +51,7 @@ def main() -> None:
         print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     show(reports)
-    goals = of(reports)
+    goals = of(reports, asked.seeds)
     print()
     for goal in goals:
         print(f"{'met    ' if goal.met else 'NOT MET'}  {goal.words}: {goal.value:.4f}, at most {goal.most}")
@@ -79,8 +79,8 @@ def show(reports: Sequence[Report]) -> None:
         )
 
 
-def of(reports: Sequence[Report]) -> list[Goal]:
-    """The upper ends of confidence intervals count."""
+def of(reports: Sequence[Report], seeds: int) -> list[Goal]:
+    """Of what lying brings the upper ends of the confidence intervals count, of all else the means."""
     lies = [one for one in reports if one.strategy not in ("rubber-stamp", "griefer")]
     return [
         Goal("accuracy lost", max(one.accuracy_honest.mean - one.accuracy.mean for one in reports), 0.02),
@@ -92,7 +92,7 @@ def of(reports: Sequence[Report]) -> list[Goal]:
         Goal("net pay of bots", max(one.net.mean for one in reports if one.strategy in BOTS), 0.1),
         Goal("answers for each item", max(one.cost.mean for one in reports), 1.35),
         Goal("share that is wrong", max(1 - one.accuracy.mean for one in reports), 0.01),
-        Goal("pay that an honest owner loses, nobody attacking", 1 - _honest(), 0.01),
+        Goal("pay that an honest owner loses, nobody attacking", 1 - _honest(seeds), 0.01),
         Goal("declaring 1.05 of what one has", hardware.earns(1.05), 0.9999),
         Goal("declaring 1.2", hardware.earns(1.2), 0.9999),
         Goal("ten names on one machine", hardware.earns(1, 10), 1.01),
@@ -108,8 +108,8 @@ def _all(one: Report) -> float:
     return one.net.mean + one.net.either_way
 
 
-def _honest() -> float:
-    return laboratory.run(Scenario(strategy="honest", attackers=0.0)).honest_pay.mean
+def _honest(seeds: int) -> float:
+    return laboratory.run(Scenario(strategy="honest", attackers=0.0, seeds=seeds)).honest_pay.mean
 
 
 if __name__ == "__main__":

@@ -378,6 +378,25 @@ async def test_two_exchanges_of_one_node_are_handled_one_after_the_other(road: R
     assert [len(reply.offers) for reply in replies] == [1, 1]
 
 
+async def test_a_flood_of_nonsense_keeps_nobody_waiting(road: Road):
+    await road.begin()
+    ann = await road.join("ann")
+    batcher = Batcher(road.database)
+    work = asyncio.create_task(batcher.run())
+    await batcher.submit(road.request(ann))
+
+    async def flood() -> None:
+        while True:
+            await asyncio.gather(*(batcher.submit(b"{}") for _ in range(4)), return_exceptions=True)
+
+    floods = [asyncio.create_task(flood()) for _ in range(2)]
+    async with asyncio.timeout(20):
+        reply = await batcher.submit(road.request(ann, room=1))
+    for task in (work, *floods):
+        task.cancel()
+    assert len(reply.offers) == 1
+
+
 async def test_work_that_nobody_hears_of_is_not_lost_when_the_caller_goes_away(road: Road):
     await road.begin()
     ann, bob = await road.join("ann"), await road.join("bob")

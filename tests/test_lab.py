@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from optimai.cli.sim import sim
-from optimai.core.chance import Ppm
+from optimai.core.chance import Ppm, happens
+from optimai.core.conduct import TERMS, State
 from optimai.core.errors import BadValue, NotFound
 from optimai.sim.lab import hardware, laboratory, scenario
 from optimai.sim.lab.laboratory import Figure
 from optimai.sim.lab.machines import World
 from optimai.sim.lab.players import PRICE, Machines
 from optimai.sim.lab.scenario import Scenario
-from optimai.sim.lab.strategies import BY_NAME, Strategy
+from optimai.sim.lab.strategies import BY_NAME, Me, Strategy
 
 SMALL = Machines(owners=20, draws=120)
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples" / "attacks").glob("*.toml"))
@@ -69,10 +70,27 @@ def test_nobody_is_paid_more_than_his_answers_are_worth():
         assert sum(one.paid for one in outcome.answers) <= SMALL.owners * SMALL.draws * PRICE
 
 
-def test_who_has_nobody_to_audit_him_is_not_paid_before_he_leaves():
-    alone = World(Machines(owners=1, draws=30), {}, 1).run()
-    assert alone.items == 30
-    assert alone.did == 30
+def test_who_has_nobody_to_audit_him_is_not_paid_anything_to_take_away_before_he_leaves():
+    world = World(Machines(owners=1, draws=30), {}, 1)
+    assert world.run().did == 30
+    assert world.players.all[0].name.free == 0
+
+
+def test_where_no_jury_can_be_had_nobody_is_found_guilty():
+    outcome = World(Machines(owners=2, draws=60), {0: scenario.strategy("fabricator", 1.0)}, 1).run()
+    assert outcome.suspended[1] == 0
+
+
+class Peek(Strategy):
+    """Lies where it will not be audited, if chance tells it."""
+
+    def lies(self, me: Me, item: int) -> bool:
+        return me.conduct.state is State.STANDING and not happens(me.seed, TERMS.audit, "audit", item, me.at)
+
+
+def test_chance_tells_no_strategy_who_is_audited(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(BY_NAME, "peek", Peek)
+    assert laboratory.run(small("peek")).ratio.mean < 0.5
 
 
 def test_declaring_more_than_one_has_earns_less_and_many_names_no_more():
@@ -123,6 +141,7 @@ def test_a_strategy_of_ones_own_is_one_file(tmp_path: Path):
         'strategy = "lazy"\n[network.terms]\naudits = 3',
         'strategy = "lazy"\n[network.terms]\naudit = 0',
         "strategy =",
+        "a=" + "[" * 2_000,
         "",
     ],
 )
@@ -130,6 +149,35 @@ def test_what_is_no_scenario_is_refused(tmp_path: Path, text: str):
     (tmp_path / "bad.toml").write_text(text)
     with pytest.raises(BadValue, match="a scenario"):
         scenario.read(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "def broken(:",
+        "import nowhere_at_all",
+        "class Mine(Strategy):\n    def __init__(self, share): raise KeyError",
+        "class Mine(Strategy):\n    def __init__(self, share, other): pass",
+        "class Mine(Strategy):\n    def lies(self, me, item): return 1 / 0",
+    ],
+)
+def test_what_is_wrong_in_a_strategy_of_ones_own_is_told(tmp_path: Path, inside: str):
+    (tmp_path / "mine.py").write_text(f"from optimai.sim.lab.strategies import Strategy\n{inside}\n")
+    one = Scenario(strategy="mine.py:Mine", seeds=1, network=Machines(owners=5, draws=5))
+    with pytest.raises(BadValue, match="a strategy that can be"):
+        laboratory.run(one, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        Scenario(strategy="griefer", seeds=1, network=Machines(owners=10, draws=1)),
+        Scenario(strategy="rubber-stamp", seeds=1, attackers=1.0, network=Machines(owners=1, draws=20)),
+    ],
+)
+def test_a_scenario_in_which_honesty_brings_nothing_is_refused(one: Scenario):
+    with pytest.raises(BadValue, match="honest owners are paid"):
+        laboratory.run(one)
 
 
 @pytest.mark.parametrize("name", ["nobody", "none.py:Mine", "empty.py:Mine", "other.py:Mine"])

@@ -111,10 +111,12 @@ class Child:
 
     def freeze(self) -> None:
         """It and all that it started stand still, until they are killed or go on."""
-        os.killpg(self.pid, signal.SIGSTOP)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
-        os.killpg(self.pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGCONT)
 
     async def says(self, lines: int, seconds: float = 30) -> list[str]:
         """Its first lines of output. Raises what it ended with before."""

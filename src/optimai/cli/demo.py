@@ -175,12 +175,13 @@ class _Run:
     async def _kill_at_work(self) -> None:
         """It stands still first: what it had in hand when one looked, it may hand in before it dies."""
         self.victim.freeze()
-        await asyncio.sleep(0.3)  # what was on its way arrives
-        if self._has_work(await watch.facts(self.network, self.private.campaign.name), KILLED):
-            await self.victim.kill()
-            self.moment.killed = True
-            self.out.print(f"[dim]·[/] {KILLED} was killed (SIGKILL) in the middle of its work")
-        else:
+        try:
+            await asyncio.sleep(0.3)  # what was on its way arrives
+            if self._has_work(await watch.facts(self.network, self.private.campaign.name), KILLED):
+                await self.victim.kill()
+                self.moment.killed = True
+                self.out.print(f"[dim]·[/] {KILLED} was killed (SIGKILL) in the middle of its work")
+        finally:
             self.victim.go_on()
 
     @staticmethod

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from msgspec.structs import replace
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -36,8 +37,8 @@ def sim(
     seeds: Annotated[int | None, Parameter(help="Instead of as many as the file says.")] = None,
 ) -> None:
     """Play SCENARIO, a TOML file, in the attack laboratory. Without one: what strategies there are."""
-    console = Console(highlight=False)
-    if not scenarios:
+    console = Console(highlight=False, markup=False)
+    if not scenarios and not compare:
         console.print(_list())
         return
     if compare and len(scenarios) != 2:
@@ -47,11 +48,13 @@ def sim(
     if seeds is not None and seeds < 1:
         raise BadValue("one seed or more", str(seeds), "20")
     read = [scenario.read(path) for path in scenarios]
+    for path, one in zip(scenarios, read, strict=True):
+        scenario.strategy(one.strategy, one.share, path.parent)
     reports = []
     for path, one in zip(scenarios, read, strict=True):
         one = one if seeds is None else replace(one, seeds=seeds)
         with Progress(*COLUMNS, console=Console(stderr=True), transient=True) as progress:
-            bar = progress.add_task(str(path), total=one.seeds)
+            bar = progress.add_task(escape(str(path)), total=one.seeds)
             reports.append(laboratory.run(one, path.parent, partial(progress.advance, bar)))
     console.print(_table(scenarios, reports, compare))
 
@@ -71,11 +74,17 @@ def _table(paths: tuple[Path, ...], reports: "list[Report]", compare: bool) -> T
     table.add_row("seeds", *(str(one.seeds) for one in reports))
     for name, words, share in SHOWN:
         figures: list[Figure] = [getattr(one, name) for one in reports]
-        cells = [_said(one.mean, share) + f" ± {_said(one.either_way, share)}" for one in figures]
+        cells = [_cell(figure, share, one.seeds) for figure, one in zip(figures, reports, strict=True)]
         if compare:
             cells.append(_said(figures[1].mean - figures[0].mean, share, sign="+"))
         table.add_row(words, *cells)
     return table
+
+
+def _cell(figure: "Figure", share: bool, seeds: int) -> str:
+    """One seed knows nothing of its own spread."""
+    spread = f" ± {_said(figure.either_way, share)}" if seeds > 1 else ""
+    return _said(figure.mean, share) + spread
 
 
 def _said(value: float, share: bool, sign: str = "") -> str:

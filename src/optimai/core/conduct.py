@@ -11,8 +11,8 @@ fault found costs
     fine = 1.5 x price x units that fell / r
 
 so lying costs more than it brings at every share of lies, in the mean, and an honest machine that errs once in two
-hundred loses about one in a hundred of its pay. It comes from what is pending, then from the bond. Three faults in
-twenty audits, or a reputation whose lower bound is below .6 after twenty, and he is suspended.
+hundred loses about one in a hundred of its pay to fines. They come from what is pending, then from the bond. Three
+faults in twenty audits, or a reputation whose lower bound is below .6 after twenty, and he is suspended.
 
 Work that was not audited itself waits for three later audits that were clean: who turns to lying loses what he lied
 about just before.
@@ -66,7 +66,7 @@ class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         1_500_000
     )  # of the price of what fell, over the audit rate
     clear: _Count = 3  # later audits that were clean
-    faults: _Count = 3  # suspend, in this many audits:
+    faults: Annotated[int, Meta(ge=1, le=10_000)] = 3  # suspend, in this many audits:
     window: Annotated[int, Meta(ge=1, le=10_000)] = 20
     least: _Share = Ppm(600_000)  # lower bound of reputation after probation
 

@@ -39,6 +39,7 @@ class Batcher:
         self._waiting: list[Waiting] = []
         self._busy: set[NodeId] = set()
         self._knocked = asyncio.Event()
+        self._reading = False
         self._arrived = asyncio.Event()
 
     def submit(self, data: bytes, address: str = "") -> asyncio.Future[Reply]:
@@ -58,7 +59,11 @@ class Batcher:
     async def _read(self, group: asyncio.TaskGroup) -> None:
         while True:
             await self._knocked.wait()
-            while self._unread:
+            self._knocked.clear()
+            self._reading = True
+            for _ in range(
+                len(self._unread)
+            ):  # who comes meanwhile is of the next round: a flood delays nobody
                 data, address, reply = self._unread.popleft()
                 try:
                     self._wait(self._door.check(data, address), reply)
@@ -67,8 +72,9 @@ class Batcher:
                 except Exception as fault:
                     _refuse(reply, fault)
                 await asyncio.sleep(0)
-            self._knocked.clear()
+            self._reading = False
             self._arrived.set()
+            await asyncio.sleep(0)
 
     async def _meet(self, data: bytes, address: str, reply: asyncio.Future[Reply]) -> None:
         try:
@@ -98,7 +104,7 @@ class Batcher:
     def _enough(self) -> bool:
         """Fewer go at once where nobody else is on his way; a transaction for few beside one for many is waste."""
         return len(self._waiting) >= ENOUGH or (
-            not self._unread and 2 * len(self._waiting) >= len(self._busy)
+            not self._reading and 2 * len(self._waiting) >= len(self._busy)
         )
 
     def _next(self) -> list[Waiting]:

@@ -50,7 +50,11 @@ async def _locked(connection: Any, lock: int | None) -> AsyncIterator[None]:
         await connection.execute("select pg_advisory_lock($1)", lock)
         yield
     finally:  # also where the wait was broken off: nobody could tell whether it had been given by then
-        await connection.execute("select pg_advisory_unlock($1)", lock)
+        try:
+            await connection.execute("select pg_advisory_unlock($1)", lock)
+        except BaseException:
+            connection.terminate()  # back in the pool it would hold the lock for ever
+            raise
 
 
 class Tx:

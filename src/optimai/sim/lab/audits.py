@@ -29,9 +29,11 @@ class Audits:
             self._judged(auditor, held=True)
             return True
         guilty = self._jury(self.rules.jury, owner, auditor, result.wrong)
+        if guilty is None:
+            return None
         if guilty and self._would_suspend(result):
             guilty = self._jury(self.rules.large, owner, auditor, result.wrong)
-        self._judged(auditor, held=guilty)
+        self._judged(auditor, held=bool(guilty))
         return not guilty
 
     def _auditor(self, owner: Player) -> Player | None:
@@ -52,12 +54,14 @@ class Audits:
             return wrong != self.players.chance(self.rules.faults, "look", self.players.next())
         return how is Audit.FALLS
 
-    def _jury(self, size: int, owner: Player, auditor: Player, wrong: bool) -> bool:
-        """Whether more than half of it says that it is wrong; who says what most say is paid."""
+    def _jury(self, size: int, owner: Player, auditor: Player, wrong: bool) -> bool | None:
+        """Whether more than half of it says that it is wrong; who says what most say is paid. None of nobody."""
         said = [
             (juror, self._says_wrong(juror, owner, wrong))
             for juror in self.players.others([owner, auditor], size)
         ]
+        if not said:
+            return None
         guilty = 2 * sum(one for _, one in said) > len(said)
         for juror, one in said:
             if one == guilty:
@@ -65,7 +69,9 @@ class Audits:
         return guilty
 
     def _would_suspend(self, result: Result) -> bool:
-        return conduct.audited(result.by.conduct, Ppm(0), self.rules.terms).state is State.SUSPENDED
+        his = result.by.conduct
+        after = conduct.audited(his, Ppm(0), self.rules.terms)
+        return State.SUSPENDED is after.state is not his.state
 
     def _judged(self, auditor: Player, *, held: bool, rate: Ppm = EACH) -> None:
         """Paid, or fined; `rate` is the chance with which a fault like this is found."""
@@ -77,7 +83,9 @@ class Audits:
             name.as_auditor, _, _ = conduct.charge(
                 name.as_auditor, conduct.fine(PRICE, 1, rate, terms), Nano(0)
             )
-            self.suspended[auditor.number] += name.as_auditor.state is State.SUSPENDED
+            if name.as_auditor.state is State.SUSPENDED:
+                self.suspended[auditor.number] += 1
+                name.audit_back = self.now + self.rules.away
 
     def _pay(self, auditor: Player) -> None:
         name = auditor.name

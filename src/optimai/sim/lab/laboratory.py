@@ -8,6 +8,7 @@ from statistics import mean, stdev
 
 from msgspec import Struct
 
+from optimai.core.errors import BadValue
 from optimai.sim.lab.machines import Outcome, World
 from optimai.sim.lab.players import PRICE, Kept, Machines
 from optimai.sim.lab.scenario import Scenario, strategy
@@ -94,12 +95,10 @@ def run(scenario: Scenario, beside: Path = Path(), told: Callable[[], None] = la
     return Report(
         strategy=scenario.strategy,
         share=scenario.share,
-        attackers=scenario.attackers,
+        attackers=len(scenario.who) / scenario.network.owners,
         seeds=scenario.seeds,
-        ratio=Figure.of(
-            [_return(scenario, attack, one) / _return(scenario, attack, twin) for one, twin in pairs]
-        ),
-        net=Figure.of([_paid(scenario, attack, one) / _paid(scenario, attack, twin) for one, twin in pairs]),
+        ratio=Figure.of([_beside(_return, scenario, attack, *pair) for pair in pairs]),
+        net=Figure.of([_beside(_paid, scenario, attack, *pair) for pair in pairs]),
         accuracy=Figure.of([_accuracy(one) for one in liars]),
         accuracy_honest=Figure.of([_accuracy(twin) for _, twin in pairs]),
         cost=Figure.of([one.did / one.items for one in liars]),
@@ -110,10 +109,20 @@ def run(scenario: Scenario, beside: Path = Path(), told: Callable[[], None] = la
     )
 
 
+def _run(world: World, name: str) -> Outcome:
+    try:
+        return world.run()
+    except Exception as fault:  # its author's: ours are found with strategies of ours
+        if ":" not in name:
+            raise
+        why = f"{type(fault).__name__}: {fault}"
+        raise BadValue(f"a strategy that can be played ({why})", name, "mine.py:Mine") from fault
+
+
 def _pair(scenario: Scenario, attack: Strategy, seed: int) -> tuple[Outcome, Outcome]:
     since = attack.begins(scenario.network.draws)
     attacked = World(scenario.network, dict.fromkeys(scenario.who, attack), seed, since)
-    return attacked.run(), _twin(scenario.network, seed, since)
+    return _run(attacked, scenario.strategy), _twin(scenario.network, seed, since)
 
 
 @lru_cache(256)  # many scenarios have the same
@@ -137,8 +146,23 @@ def _paid(scenario: Scenario, attack: Strategy, outcome: Outcome) -> float:
     return _kept(scenario, attack, outcome).paid
 
 
+def _beside(
+    what: Callable[[Scenario, Strategy, Outcome], float],
+    scenario: Scenario,
+    attack: Strategy,
+    its: Outcome,
+    twin: Outcome,
+) -> float:
+    honest = what(scenario, attack, twin)
+    if not honest:
+        raise BadValue(
+            "a scenario in which honest owners are paid something", "too short a one", "draws = 300"
+        )
+    return what(scenario, attack, its) / honest
+
+
 def _accuracy(outcome: Outcome) -> float:
-    return 1 - outcome.wrong / outcome.standing
+    return 1 - outcome.wrong / max(1, outcome.standing)
 
 
 def _honest_pay(scenario: Scenario, outcome: Outcome) -> float:

@@ -7,7 +7,7 @@ suspended for it, four of seven have to. What an owner then is and gets is `core
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from blake3 import blake3
 from msgspec import Struct
@@ -49,7 +49,7 @@ class World:
         self.done = 0
         self.suspended = [0] * rules.owners
 
-    def run(self, told: Callable[[], None] = lambda: None) -> Outcome:
+    def run(self) -> Outcome:
         everybody = self.players.all
         before = [(one.answers(), one.audits()) for one in everybody]
         for now in range(self.rules.draws):
@@ -62,7 +62,6 @@ class World:
             for one in everybody:
                 for name in one.names:
                     self._release(name, now)
-            told()
         items, did = len(self.stands), self.done + self.audits.done
         self._end()
         return Outcome(
@@ -82,6 +81,8 @@ class World:
             player.names.append(Name(player.number))
             player.next_name = now + -(-self.rules.away // self.rules.networks)
         name = player.name
+        if name.as_auditor.state is State.SUSPENDED and now >= name.audit_back:
+            name.as_auditor = conduct.begin_again(name.as_auditor)
         if name.conduct.state is State.SUSPENDED:
             if now < name.back:
                 return None

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Annotated
 
+from blake3 import blake3
 from msgspec import Meta, Struct, field
 
 from optimai.core import conduct
@@ -32,9 +33,9 @@ class Machines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     faults: Annotated[Ppm, Meta(ge=0, le=MILLION)] = Ppm(
         5_000
     )  # of an honest machine's results, and of its looks
-    good: Annotated[Ppm, Meta(ge=1, le=MILLION)] = Ppm(850_000)  # the lower bound that is paid whole
-    jury: _Count = 3
-    large: _Count = 7  # for who would be suspended
+    good: Annotated[Ppm, Meta(ge=1, le=MILLION)] = Ppm(750_000)  # the lower bound that is paid whole
+    jury: Annotated[int, Meta(ge=1, le=10_000)] = 3
+    large: Annotated[int, Meta(ge=1, le=10_000)] = 7  # for who would be suspended
     terms: Terms = conduct.TERMS
     auditing: Terms = conduct.AUDITING
 
@@ -49,7 +50,8 @@ class Name(Struct, eq=False):
     clean: int = 0  # audits in which everything held
     free: int = 0  # for answers,
     audit_free: int = 0  # and for audits
-    back: int = 0  # the draw in which who is suspended may begin again
+    back: int = 0  # the draw in which who is suspended may begin again,
+    audit_back: int = 0  # and as an auditor
 
 
 class Result(Struct, eq=False):
@@ -108,6 +110,7 @@ class Players(Struct, frozen=True, eq=False):
 
     rules: Machines
     seed: Seed
+    told: Seed  # for what players draw themselves: it says nothing of who is audited
     all: list[Player]
     friends: frozenset[int]
     drawn: list[int]  # one number, which counts what was drawn among equals
@@ -119,7 +122,7 @@ class Players(Struct, frozen=True, eq=False):
             Player(number, strategies.get(number, Strategy()), [Name(number)])
             for number in range(rules.owners)
         ]
-        return cls(rules, seed, everybody, frozenset(strategies), [0])
+        return cls(rules, seed, Seed(blake3(seed).digest()), everybody, frozenset(strategies), [0])
 
     def chance(self, share: int, *about: str | int) -> bool:
         return happens(self.seed, Ppm(share), *about)
@@ -136,7 +139,7 @@ class Players(Struct, frozen=True, eq=False):
             at=at,
             of=self.rules.draws,
             conduct=player.name.conduct,
-            seed=self.seed,
+            seed=self.told,
         )
 
     def others(self, but: list[Player], many: int) -> list[Player]:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import tomllib
-from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +37,7 @@ def read(path: Path) -> Scenario:
         raise BadValue(f"a scenario of at most {MOST_BYTES} bytes", str(path), EXAMPLE)
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Scenario)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as fault:
+    except (ValueError, RecursionError, msgspec.ValidationError) as fault:
         raise BadValue(f"a scenario ({fault})", str(path), EXAMPLE) from None
 
 
@@ -53,11 +52,12 @@ def strategy(name: str, share: float, beside: Path = Path()) -> Strategy:
     if spec is None or spec.loader is None or not (beside / file).is_file():
         raise BadValue("a Python file with a strategy", str(beside / file), "mine.py:Mine")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = getattr(module, inside, None)
-    if (
-        not (isinstance(found, type) and issubclass(found, Strategy))
-        or "share" not in signature(found).parameters
-    ):
+    try:
+        spec.loader.exec_module(module)
+        found = getattr(module, inside)(share)
+    except Exception as fault:  # whatever its author wrote
+        why = f"{type(fault).__name__}: {fault}"
+        raise BadValue(f"a strategy that can be made ({why})", name, "mine.py:Mine") from None
+    if not isinstance(found, Strategy):
         raise BadValue("a class that inherits from optimai.sim.lab.strategies.Strategy", name, "mine.py:Mine")
-    return found(share)
+    return found

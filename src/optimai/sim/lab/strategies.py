@@ -37,7 +37,10 @@ class Me(Struct, frozen=True, kw_only=True):
 
 
 class Strategy:
-    """Honest in everything; whoever is not says where. `share` is a scenario's, for those that have one."""
+    """Honest in everything; whoever is not says where. `share` is a scenario's, for those that have one.
+
+    One object plays all of its owners in all runs: it must keep nothing.
+    """
 
     audits_differ = False  # what it gains is looked for in audits, not in answers
     guesses = False  # what it makes up is right in every second case
@@ -104,10 +107,10 @@ class Whitewasher(Fabricator):
 
 
 class Swarm(Fabricator):
-    """A fabricator who takes a new name every few draws, found out or not."""
+    """A fabricator who takes a new name whenever its network may have another one, found out or not."""
 
     def leaves(self, me: Me) -> bool:
-        return me.at % 5 == 4
+        return True
 
 
 class Bloc(Strategy):
