@@ -56,6 +56,8 @@ async def test_a_new_kind_keeps_all_rules_as_it_is_written(among: Path):
     home = command.write("fresh.start", among)
     assert home == among / "fresh_start"
     assert await failing("fresh.start") == {}
+    ours = [line for line in (home / "work.py").read_text().splitlines() if line.startswith("from optimai.")]
+    assert ours == sorted(ours)
 
 
 async def test_the_kind_of_the_page_for_strangers_keeps_all_rules(among: Path):

@@ -13,6 +13,7 @@ from optimai.cli import settings
 from optimai.core.errors import BadValue, Missing, NoCheckout, Taken
 
 MODEL = "word_count"
+_OURS = re.compile(r"(^from optimai\..*\n)+", re.MULTILINE)
 SOURCES = frozenset({".py", ".md", ".json"})
 
 
@@ -75,4 +76,6 @@ def write(name: str, among: Path) -> Path:
 def _renamed(text: str, name: str, folder: str) -> str:
     text = text.replace(f"optimai.kinds.{MODEL}.", f"optimai.kinds.{folder}.")
     text = text.replace(" The smallest kind there is: copy it.", "")
-    return text.replace(MODEL, name)
+    return _OURS.sub(
+        lambda ours: "".join(sorted(ours[0].splitlines(keepends=True))), text.replace(MODEL, name)
+    )

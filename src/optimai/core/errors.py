@@ -48,7 +48,9 @@ class BadRows(OptimaiError):
     code, status, fault = "bad_rows", 422, "theirs"
 
     def __init__(self, line: int, why: str) -> None:
-        super().__init__(f"Row {line} can't be taken: {why}. Write rows with optimai.core.rows.write.")
+        super().__init__(
+            f"Row {line} can't be taken: {why}. Write rows with kit.write_rows, all columns in each."
+        )
 
 
 class BadMessage(OptimaiError):
