@@ -5,12 +5,10 @@ import json
 from datetime import timedelta
 
 import pytest
-from msgspec import Raw
 from nacl.signing import SigningKey
 
 from optimai.core.errors import BadMessage, BadSignature, Replayed, UnknownNode, WrongNetwork
 from optimai.core.money import OPI
-from optimai.network.batch import Batcher
 from optimai.network.door import Door
 from optimai.network.store.sql import Database
 from optimai.network.store.tries import MOST_FAILED
@@ -126,6 +124,57 @@ async def test_two_replicas_at_once_never_offer_a_place_twice(road: Road):
     )
     assert {(row["n"], row["owners"]) for row in tries} == {(2, 2)}
     assert await road.in_order()
+
+
+async def test_a_lease_lasts_as_long_as_its_kind_says_and_standing_work_longer_than_its_epoch(road: Road):
+    await road.begin()
+    async with road.database.begin() as (tx, now):
+        await tx.execute("update task set until = $1", now + timedelta(hours=1))
+    [offer] = await road.offered(await road.join("ann"))
+    assert offer.lease_until == road.now + timedelta(hours=1) + MINUTE
+
+
+async def test_who_declined_a_task_is_not_offered_it_again_at_once(road: Road):
+    await road.begin(step={"tasks": 1, "validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    [offer] = await road.offered(ann)
+    reply = await road.exchange(ann, Done(offer.assignment, declined="no memory left"), room=1)
+    assert reply.offers == ()
+    road.later(MINUTE)
+    assert len(await road.offered(ann)) == 1
+
+
+async def test_a_task_that_all_decline_is_given_up_and_its_campaign_ends(road: Road):
+    number = await road.begin(step={"tasks": 1, "validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    for _ in range(MOST_FAILED):
+        [offer] = await road.offered(ann)
+        await road.exchange(ann, Done(offer.assignment, declined="no memory left"))
+        road.later(MINUTE)
+        await road.stage("expire")
+    assert await road.offered(ann) == []
+    [told] = await road.rows("select title, why from event")
+    assert told["title"] == "Gave up task 1 of trials/tried"
+    assert told["why"] == "20 tries brought nothing. The last one said: no memory left."
+    await road.quiet()
+    assert await road.value("select state from campaign") == "done"
+    assert await road.in_escrow(number) == 0
+
+
+async def test_a_task_that_is_given_up_with_an_answer_is_judged_by_it(road: Road):
+    await road.begin(step={"tasks": 1, "audited": True})
+    ann, bob = [await road.join(name) for name in ("ann", "bob")]
+    [offer] = await road.offered(ann)
+    assert await road.offered(bob) == []
+    await road.exchange(ann, done(offer))
+    await road.stage("judge")
+    for _ in range(MOST_FAILED):
+        [offer] = await road.offered(bob)
+        await road.exchange(bob, Done(offer.assignment, declined="busy"))
+        road.later(MINUTE)
+        await road.stage("expire", "judge")
+    [verdict] = await road.rows("select believed from verdict")
+    assert verdict["believed"] != b"null"
 
 
 # Results
@@ -340,120 +389,3 @@ async def test_a_node_that_was_met_is_known_without_asking_the_database(road: Ro
     await door.read(road.request(ann))
     await road.database.close()
     assert (await door.read(road.request(ann))).known.owner == ann.owner
-
-
-# The batcher
-
-
-async def test_exchanges_that_wait_share_a_commit_and_one_that_breaks_it_is_told_alone(
-    road: Road, caplog: pytest.LogCaptureFixture
-):
-    await road.begin(step={"tasks": 4})
-    nodes = [await road.join(name) for name in ("ann", "bob", "cid")]
-    batcher = Batcher(road.database)
-    work = asyncio.create_task(batcher.run())
-    for node in nodes:
-        await batcher.submit(road.request(node))
-    requests = [road.request(node, room=1) for node in nodes]
-    broken = road.request(nodes[2], [Done(1 << 62, Raw(b"null"))], serial=9, room=1)
-    async with road.database.begin() as (tx, _):  # a row that no exchange can write beside
-        await tx.execute("alter table assignment add check (node <> '" + nodes[2].id + "')")
-    replies = await asyncio.gather(
-        *(batcher.submit(one) for one in [*requests[:2], broken]), return_exceptions=True
-    )
-    work.cancel()
-    assert [len(reply.offers) for reply in replies if isinstance(reply, Reply)] == [1, 1]
-    assert [getattr(reply, "code", "") for reply in replies] == ["", "", "internal"]
-    assert "a batch of 3 exchanges failed" in caplog.text
-
-
-async def test_two_exchanges_of_one_node_are_handled_one_after_the_other(road: Road):
-    await road.begin(step={"tasks": 4})
-    ann = await road.join("ann")
-    batcher = Batcher(road.database)
-    first, second = road.request(ann, room=1), road.request(ann, room=1)
-    work = asyncio.create_task(batcher.run())
-    replies = await asyncio.gather(batcher.submit(first), batcher.submit(second))
-    work.cancel()
-    assert [len(reply.offers) for reply in replies] == [1, 1]
-
-
-async def test_a_flood_of_nonsense_keeps_nobody_waiting(road: Road):
-    await road.begin()
-    ann = await road.join("ann")
-    batcher = Batcher(road.database)
-    work = asyncio.create_task(batcher.run())
-    await batcher.submit(road.request(ann))
-
-    async def flood() -> None:
-        while True:
-            await asyncio.gather(*(batcher.submit(b"{}") for _ in range(4)), return_exceptions=True)
-
-    floods = [asyncio.create_task(flood()) for _ in range(2)]
-    async with asyncio.timeout(20):
-        reply = await batcher.submit(road.request(ann, room=1))
-    for task in (work, *floods):
-        task.cancel()
-    assert len(reply.offers) == 1
-
-
-async def test_work_that_nobody_hears_of_is_not_lost_when_the_caller_goes_away(road: Road):
-    await road.begin()
-    ann, bob = await road.join("ann"), await road.join("bob")
-    batcher = Batcher(road.database)
-    batcher.submit(road.request(ann, room=1)).cancel()
-    work = asyncio.create_task(batcher.run())
-    reply = await batcher.submit(road.request(bob, room=1))
-    work.cancel()
-    assert len(reply.offers) == 1
-
-
-async def test_a_lease_lasts_as_long_as_its_kind_says_and_standing_work_longer_than_its_epoch(road: Road):
-    await road.begin()
-    async with road.database.begin() as (tx, now):
-        await tx.execute("update task set until = $1", now + timedelta(hours=1))
-    [offer] = await road.offered(await road.join("ann"))
-    assert offer.lease_until == road.now + timedelta(hours=1) + MINUTE
-
-
-async def test_who_declined_a_task_is_not_offered_it_again_at_once(road: Road):
-    await road.begin(step={"tasks": 1, "validate": {"audit": "0%"}})
-    ann = await road.join("ann")
-    [offer] = await road.offered(ann)
-    reply = await road.exchange(ann, Done(offer.assignment, declined="no memory left"), room=1)
-    assert reply.offers == ()
-    road.later(MINUTE)
-    assert len(await road.offered(ann)) == 1
-
-
-async def test_a_task_that_all_decline_is_given_up_and_its_campaign_ends(road: Road):
-    number = await road.begin(step={"tasks": 1, "validate": {"audit": "0%"}})
-    ann = await road.join("ann")
-    for _ in range(MOST_FAILED):
-        [offer] = await road.offered(ann)
-        await road.exchange(ann, Done(offer.assignment, declined="no memory left"))
-        road.later(MINUTE)
-        await road.stage("expire")
-    assert await road.offered(ann) == []
-    [told] = await road.rows("select title, why from event")
-    assert told["title"] == "Gave up task 1 of trials/tried"
-    assert told["why"] == "20 tries brought nothing. The last one said: no memory left."
-    await road.quiet()
-    assert await road.value("select state from campaign") == "done"
-    assert await road.in_escrow(number) == 0
-
-
-async def test_a_task_that_is_given_up_with_an_answer_is_judged_by_it(road: Road):
-    await road.begin(step={"tasks": 1, "audited": True})
-    ann, bob = [await road.join(name) for name in ("ann", "bob")]
-    [offer] = await road.offered(ann)
-    assert await road.offered(bob) == []
-    await road.exchange(ann, done(offer))
-    await road.stage("judge")
-    for _ in range(MOST_FAILED):
-        [offer] = await road.offered(bob)
-        await road.exchange(bob, Done(offer.assignment, declined="busy"))
-        road.later(MINUTE)
-        await road.stage("expire", "judge")
-    [verdict] = await road.rows("select believed from verdict")
-    assert verdict["believed"] != b"null"
