@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from optimai.core import conduct
 from optimai.core.chance import MILLION, Ppm
-from optimai.core.conduct import MOVES, TERMS, Conduct, State
+from optimai.core.conduct import AUDITING, MOVES, TERMS, Conduct, State
 from optimai.core.errors import WrongMove
 from optimai.core.money import Nano
 
@@ -71,6 +71,15 @@ def test_the_bond_is_filled_first_and_nothing_is_lost_on_the_way(first: Nano, se
     two, more = conduct.earn(one, second, PRICE)
     assert two.bond + free + more == first + second
     assert two.bond == min(first + second, TERMS.bond * PRICE)
+
+
+@given(amounts)
+def test_who_leaves_has_his_bond_back_but_for_work_that_nobody_looked_at(bond: Nano):
+    for one in (Conduct(bond=bond), Conduct(state=State.STANDING, bond=bond)):
+        assert conduct.returned(one) == bond
+    assert conduct.returned(Conduct(bond=bond), AUDITING) == 0
+    assert conduct.returned(Conduct(state=State.STANDING, bond=bond), AUDITING) == bond
+    assert conduct.returned(after(NONE, NONE, NONE)) == 0
 
 
 @given(amounts, amounts, amounts)

@@ -159,6 +159,7 @@ def test_what_is_no_scenario_is_refused(tmp_path: Path, text: str):
         "class Mine(Strategy):\n    def __init__(self, share): raise KeyError",
         "class Mine(Strategy):\n    def __init__(self, share, other): pass",
         "class Mine(Strategy):\n    def lies(self, me, item): return 1 / 0",
+        "class Mine(Strategy):\n    def audit(self, me, whose): return 'HOLDS'",
     ],
 )
 def test_what_is_wrong_in_a_strategy_of_ones_own_is_told(tmp_path: Path, inside: str):

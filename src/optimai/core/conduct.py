@@ -5,8 +5,8 @@
     suspended   no work and no pay, the bond is lost; a day later he may begin again, as a newcomer
 
 The bond is the first thirty units that he earns, so a newcomer deposits nothing; it comes back when he leaves in good
-standing. A fault that a sample finds stands for those that it did not: where a share r of results is audited, each
-fault found costs
+standing, or on probation where all that he did was audited. A fault that a sample finds stands for those that it did
+not: where a share r of results is audited, each fault found costs
 
     fine = 1.5 x price x units that fell / r
 
@@ -50,25 +50,25 @@ MOVES = {
 }
 
 
-_Count = Annotated[int, Meta(ge=0, le=10_000)]
-_Share = Annotated[Ppm, Meta(ge=0, le=MILLION)]
-_Rate = Annotated[Ppm, Meta(ge=1, le=MILLION)]
+Count = Annotated[int, Meta(ge=0, le=10_000)]
+Some = Annotated[int, Meta(ge=1, le=10_000)]
+Share = Annotated[Ppm, Meta(ge=0, le=MILLION)]
+Rate = Annotated[Ppm, Meta(ge=1, le=MILLION)]
 
 
 class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Numbers of the protocol for work of machines; the laboratory justifies them."""
 
-    audit: _Rate = Ppm(50_000)  # of the results of who is in standing,
-    newcomer: _Rate = Ppm(MILLION)  # and of who is on probation
-    probation: _Count = 20  # audits
-    bond: _Count = 30  # units
-    fine: Annotated[Ppm, Meta(ge=0, le=100 * MILLION)] = Ppm(
-        1_500_000
-    )  # of the price of what fell, over the audit rate
-    clear: _Count = 3  # later audits that were clean
-    faults: Annotated[int, Meta(ge=1, le=10_000)] = 3  # suspend, in this many audits:
-    window: Annotated[int, Meta(ge=1, le=10_000)] = 20
-    least: _Share = Ppm(600_000)  # lower bound of reputation after probation
+    audit: Rate = Ppm(50_000)  # of the results of who is in standing,
+    newcomer: Rate = Ppm(MILLION)  # and of who is on probation
+    probation: Count = 20  # audits
+    bond: Count = 30  # units
+    # of the price of what fell, over the audit rate
+    fine: Annotated[Ppm, Meta(ge=0, le=100 * MILLION)] = Ppm(1_500_000)
+    clear: Count = 3  # later audits that were clean
+    faults: Some = 3  # suspend, in this many audits:
+    window: Some = 20
+    least: Share = Ppm(600_000)  # lower bound of reputation after probation
 
 
 TERMS = Terms()
@@ -128,6 +128,12 @@ def earn(conduct: Conduct, amount: Nano, price: Nano, terms: Terms = TERMS) -> t
     """What of an amount is his to have: the rest fills the bond up to so many units at this price."""
     kept = min(amount, max(0, terms.bond * price - conduct.bond))
     return replace(conduct, bond=Nano(conduct.bond + kept)), Nano(amount - kept)
+
+
+def returned(conduct: Conduct, terms: Terms = TERMS) -> Nano:
+    """The bond, to who leaves: all of it, but to who leaves on probation only if everything of his was audited."""
+    looked_at = conduct.state is State.STANDING or terms.newcomer == MILLION
+    return conduct.bond if looked_at else Nano(0)
 
 
 def fine(price: Nano, fell: int, rate: Ppm, terms: Terms = TERMS) -> Nano:

@@ -17,7 +17,6 @@ class Audits:
         self.rules = players.rules
         self.now = 0
         self.done = 0  # audits of all kinds
-        self.suspended = [0] * len(players.all)
 
     def held(self, result: Result) -> bool | None:
         """Whether it does, by what others say. None where nobody is there to say it."""
@@ -48,7 +47,7 @@ class Audits:
 
     def _says_wrong(self, who: Player, whose: Player, wrong: bool) -> bool:
         self.done += 1
-        how = who.strategy.audit(self.players.me(who, self.now), whose.number)
+        how = Audit(who.strategy.audit(self.players.me(who, self.now), whose.number))
         who.auditing += 1 if how is Audit.LOOK else LIE
         if how is Audit.LOOK:
             return wrong != self.players.chance(self.rules.faults, "look", self.players.next())
@@ -84,7 +83,7 @@ class Audits:
                 name.as_auditor, conduct.fine(PRICE, 1, rate, terms), Nano(0)
             )
             if name.as_auditor.state is State.SUSPENDED:
-                self.suspended[auditor.number] += 1
+                auditor.suspended += 1
                 name.audit_back = self.now + self.rules.away
 
     def _pay(self, auditor: Player) -> None:

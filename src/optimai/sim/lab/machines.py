@@ -47,14 +47,13 @@ class World:
         self.stands: dict[int, Result] = {}
         self.items = 0
         self.done = 0
-        self.suspended = [0] * rules.owners
 
     def run(self) -> Outcome:
         everybody = self.players.all
-        before = [(one.answers(), one.audits()) for one in everybody]
+        before = self.players.kept()
         for now in range(self.rules.draws):
             if now == self.since:
-                before = [(one.answers(), one.audits()) for one in everybody]
+                before = self.players.kept()
             self.audits.now = now
             made = [result for one in everybody if (result := self._answer(one, now))]
             self._audit([one for one in made if self.players.chance(one.rate, "audit", one.item, now)])
@@ -64,14 +63,15 @@ class World:
                     self._release(name, now)
         items, did = len(self.stands), self.done + self.audits.done
         self._end()
+        after = list(zip(self.players.kept(), before, strict=True))
         return Outcome(
             items=items,
             did=did,
             standing=len(self.stands),
             wrong=sum(one.wrong for one in self.stands.values()),
-            answers=tuple(one.answers().since(its[0]) for one, its in zip(everybody, before, strict=True)),
-            audits=tuple(one.audits().since(its[1]) for one, its in zip(everybody, before, strict=True)),
-            suspended=tuple(a + b for a, b in zip(self.suspended, self.audits.suspended, strict=True)),
+            answers=tuple(now[0].since(then[0]) for now, then in after),
+            audits=tuple(now[1].since(then[1]) for now, then in after),
+            suspended=tuple(one.suspended for one in everybody),
         )
 
     def _answer(self, player: Player, now: int) -> Result | None:
@@ -139,7 +139,7 @@ class World:
         for line in name.pending:
             line.asked = True
         if name.conduct.state is State.SUSPENDED and not was_suspended:
-            self.suspended[name.player] += 1
+            self.players.all[name.player].suspended += 1
             name.back = self.audits.now + self.rules.away
         if name.conduct.state is State.SUSPENDED:
             for line in name.pending:

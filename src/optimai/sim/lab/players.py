@@ -8,8 +8,8 @@ from blake3 import blake3
 from msgspec import Meta, Struct, field
 
 from optimai.core import conduct
-from optimai.core.chance import MILLION, Ppm, Seed, below, happens
-from optimai.core.conduct import Conduct, State, Terms
+from optimai.core.chance import Ppm, Seed, below, happens
+from optimai.core.conduct import Conduct, Count, Rate, Share, Some, State, Terms
 from optimai.core.money import Nano
 from optimai.sim.lab.strategies import Me, Strategy
 
@@ -17,25 +17,20 @@ PRICE = Nano(1_000_000)  # of a unit, in an answer or in an audit; a task is one
 LIE = 0.02  # effort of an answer that was made up, and of an audit without a look; an honest one is 1
 
 
-_Count = Annotated[int, Meta(ge=0, le=10_000)]
-
-
 class Machines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A simulated network of machines, by numbers."""
 
-    owners: Annotated[int, Meta(ge=1, le=10_000)] = 50
+    owners: Some = 50
     draws: Annotated[int, Meta(ge=1, le=100_000)] = 300
-    appeal: _Count = 5  # draws
-    away: _Count = (
+    appeal: Count = 5  # draws
+    away: Count = (
         100  # draws until who was suspended may begin again, or a newcomer of the same network begin
     )
-    networks: Annotated[int, Meta(ge=1, le=10_000)] = 1  # that each player has addresses in
-    faults: Annotated[Ppm, Meta(ge=0, le=MILLION)] = Ppm(
-        5_000
-    )  # of an honest machine's results, and of its looks
-    good: Annotated[Ppm, Meta(ge=1, le=MILLION)] = Ppm(750_000)  # the lower bound that is paid whole
-    jury: Annotated[int, Meta(ge=1, le=10_000)] = 3
-    large: Annotated[int, Meta(ge=1, le=10_000)] = 7  # for who would be suspended
+    networks: Some = 1  # that each player has addresses in
+    faults: Share = Ppm(5_000)  # of an honest machine's results, and of its looks
+    good: Rate = Ppm(750_000)  # the lower bound that is paid whole
+    jury: Some = 3
+    large: Some = 7  # for who would be suspended
     terms: Terms = conduct.TERMS
     auditing: Terms = conduct.AUDITING
 
@@ -83,26 +78,22 @@ class Player(Struct, eq=False):
     names: list[Name]  # the last one is his name now
     answering: float = 0.0  # effort
     auditing: float = 0.0
+    suspended: int = 0  # how often
     next_name: int = 0  # the draw from which on its network may have another newcomer
 
     @property
     def name(self) -> Name:
         return self.names[-1]
 
-    def answers(self) -> Kept:
-        """What is free, what is pending as if it held, and the bond."""
-        return Kept(
-            sum(
-                one.free + one.conduct.bond + sum(line.amount for line in one.pending if not line.void)
-                for one in self.names
-            ),
-            self.answering,
-        )
+    def answers(self, terms: Terms) -> Kept:
+        """What is free, what is pending as if it held, and the bond of who leaves."""
+        pending = sum(line.amount for one in self.names for line in one.pending if not line.void)
+        bonds = sum(conduct.returned(one.conduct, terms) for one in self.names)
+        return Kept(sum(one.free for one in self.names) + pending + bonds, self.answering)
 
-    def audits(self) -> Kept:
-        """The bond of who leaves on probation is lost here: most of his audits were looked at by nobody."""
-        bonds = (one.as_auditor.bond for one in self.names if one.as_auditor.state is State.STANDING)
-        return Kept(sum(one.audit_free for one in self.names) + sum(bonds), self.auditing)
+    def audits(self, terms: Terms) -> Kept:
+        bonds = sum(conduct.returned(one.as_auditor, terms) for one in self.names)
+        return Kept(sum(one.audit_free for one in self.names) + bonds, self.auditing)
 
 
 class Players(Struct, frozen=True, eq=False):
@@ -123,6 +114,10 @@ class Players(Struct, frozen=True, eq=False):
             for number in range(rules.owners)
         ]
         return cls(rules, seed, Seed(blake3(seed).digest()), everybody, frozenset(strategies), [0])
+
+    def kept(self) -> list[tuple[Kept, Kept]]:
+        """Of each, for answers and for audits."""
+        return [(one.answers(self.rules.terms), one.audits(self.rules.auditing)) for one in self.all]
 
     def chance(self, share: int, *about: str | int) -> bool:
         return happens(self.seed, Ppm(share), *about)
