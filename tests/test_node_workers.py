@@ -139,11 +139,11 @@ async def test_a_cancelled_task_stops_at_once_and_its_worker_stays(hire: Hire):
 
 
 @pytest.mark.parametrize("busy", ["spin", "spin in c"])
-async def test_a_cancelled_task_that_does_not_listen_is_killed(hire: Hire, busy: str):
+async def test_a_cancelled_task_that_does_not_listen_is_killed(hire: Hire, busy: str, tmp_path: Path):
     crew = hire()
     pid = await crew.do("pid")
-    working = asyncio.create_task(crew.do(busy))
-    await asyncio.sleep(0.2)
+    working = asyncio.create_task(crew.do(busy, str(tmp_path / "begun")))
+    await crew.coordinator.until((tmp_path / "begun").exists)
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(working, 1)
@@ -191,7 +191,7 @@ async def test_a_worker_whose_agent_is_gone_ends_with_all_that_it_started(hire: 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 async def test_a_worker_that_listens_to_nobody_ends_with_its_agent_too(hire: Hire, tmp_path: Path):
     crew = hire()
-    offer = crew.offer("odd", {"do": "spin in c"})
+    offer = crew.offer("odd", {"do": "spin in c", "argument": str(tmp_path / "begun")})
     setting = msgspec.json.encode(crew.setting).decode()
     agent = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", AGENT, str(ODD), setting, msgspec.json.encode(offer).decode()),
@@ -200,8 +200,7 @@ async def test_a_worker_that_listens_to_nobody_ends_with_its_agent_too(hire: Hir
     inside = psutil.Process(agent.pid)
     await crew.coordinator.until(inside.children)
     worker = inside.children()[0]
-    await crew.coordinator.until(lambda: worker.num_threads() > 1)  # it listens
-    await asyncio.sleep(0.5)  # and now it does not
+    await crew.coordinator.until((tmp_path / "begun").exists)
     agent.kill()
     await agent.wait()
     await crew.coordinator.until(lambda: not alive(worker.pid), 3)

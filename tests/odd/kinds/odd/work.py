@@ -47,12 +47,15 @@ async def sleep(what: str, kit: Kit) -> str:
 
 
 async def spin(what: str, kit: Kit) -> str:
+    """What is named is there once it has begun."""
+    Path(what).touch()
     while True:
         pass
 
 
 async def spin_in_c(what: str, kit: Kit) -> str:
-    """Holds the interpreter's lock all the while."""
+    """The same, and holds the interpreter's lock all the while."""
+    Path(what).touch()
     ctypes.PyDLL(None).sleep(60)
     return ""
 
