@@ -281,7 +281,7 @@ def test_get_brings_the_rows_as_parquet_or_json_lines_with_card_and_lineage(ran:
         assert got.returncode == 0, got.stderr
     [parquet] = (tmp_path / "parquet").rglob("*.parquet")
     [lines] = [file for file in (tmp_path / "jsonl").rglob("*.jsonl") if "lineage" not in file.name]
-    rows = pq.read_table(parquet).to_pylist()
+    rows = pq.ParquetFile(parquet).read(use_threads=False).to_pylist()
     assert sorted(row["words"] for row in rows) == [6, 8, 9]
     assert {row["_row"] for row in rows} == {
         json.loads(line)["_row"] for line in lines.read_text().splitlines()
@@ -309,7 +309,7 @@ def signed_version(ran: Ran, manifest: Path) -> Version:
 def test_trace_leads_from_a_row_to_its_signed_result_and_pay(ran: Ran, tmp_path: Path):
     optimai(ran.home, "get", "words@1", "--into", str(tmp_path))
     [file] = tmp_path.rglob("*.parquet")
-    row = pq.read_table(file).to_pylist()[0]
+    row = pq.ParquetFile(file).read(use_threads=False).to_pylist()[0]
     traced = optimai(ran.home, "trace", "words@1", row["_row"])
     assert traced.returncode == 0, traced.stderr
     assert f"verdict {row['_verdict']}" in traced.stdout

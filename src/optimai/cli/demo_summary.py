@@ -82,7 +82,7 @@ def _program() -> str:
 def _a_row(report: Report) -> str:
     """The beginning of one row's name."""
     file = next(Path(report.dataset.path).glob("*.parquet"))
-    return str(pq.read_table(file, columns=["_row"])["_row"][0].as_py())[:12]
+    return str(pq.ParquetFile(file).read(columns=["_row"], use_threads=False)["_row"][0].as_py())[:12]
 
 
 def _steps(report: Report) -> Table:

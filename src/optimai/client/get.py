@@ -9,12 +9,12 @@ Each row carries its lineage in columns of its own (`_row`, `_from`, `_result`,
 `_verdict`, `_lineage`), so `optimai trace` works on what you have.
 """
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from optimai.client.network import Client
@@ -61,7 +61,7 @@ async def get(
 async def first_row(network: Client, name: str, number: int) -> str:
     """The `_row` of one of its rows; "" where it has none."""
     for part in (await network.version(name, number)).parts:
-        column = pq.read_table(io.BytesIO(await network.blob(part.blob)), columns=["_row"])["_row"]
+        column = _table(await network.blob(part.blob), ["_row"])["_row"]
         if len(column):
             return str(column[0])
     return ""
@@ -71,6 +71,11 @@ def _write(stem: Path, part: Part, data: bytes, form: Form) -> None:
     if form == "parquet":
         stem.with_suffix(".parquet").write_bytes(data)
         return
-    rows = pq.read_table(io.BytesIO(data)).to_pylist()
+    rows = _table(data).to_pylist()
     lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
     stem.with_suffix(".jsonl").write_bytes(lines)
+
+
+def _table(data: bytes, columns: list[str] | None = None) -> pa.Table:
+    """By this thread alone: one of Arrow's that is not done when Python ends aborts the process (its issue 34314)."""
+    return pq.ParquetFile(pa.BufferReader(data)).read(columns=columns, use_threads=False)

@@ -95,9 +95,9 @@ def _column(rows: Sequence[Row], name: str) -> pa.Array:
 
 
 def _decode(data: bytes, columns: Sequence[str] | None) -> list[dict[str, Any]]:
-    file = pq.ParquetFile(io.BytesIO(data))
+    file = pq.ParquetFile(pa.BufferReader(data))
     there = set(file.schema_arrow.names)
     wanted = list(columns) if columns is not None else file.schema_arrow.names
-    table = file.read(columns=[name for name in wanted if name in there])
+    table = file.read(columns=[name for name in wanted if name in there], use_threads=False)
     missing = dict.fromkeys(name for name in wanted if name not in there)
     return [missing | row for row in table.to_pylist()] if missing else table.to_pylist()
