@@ -1,7 +1,7 @@
 """What lying brings under the protocol's rules, with simulated owners of whom 30 % attack, and hardware that boasts.
 
 Every figure is beside the same owners, honest, in the same run: the ratio of pay for an effort of one, and of pay. The
-peer is redundancy as it is usual: each item done by three owners, the majority believed and paid.
+peer is redundancy as it is usual: each item is done until two owners agree (bench/attacks/peer.py).
 """
 
 import argparse
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from bench.attacks import peer
 from optimai.sim.lab import hardware, laboratory
 from optimai.sim.lab.laboratory import Report
 from optimai.sim.lab.scenario import Scenario
@@ -55,12 +56,26 @@ def main() -> None:
     print()
     for goal in goals:
         print(f"{'met    ' if goal.met else 'NOT MET'}  {goal.words}: {goal.value:.4f}, at most {goal.most}")
-    worst = max(one.cost.mean for one in reports)
+    others = {
+        "honest": peer.redundant(0, 0.3, together=False),
+        "lies of 10 %": peer.redundant(0.1, 0.3, together=False),
+        "lies of 10 %, in league": peer.redundant(0.1, 0.3, together=True),
+        "lies only, in league": peer.redundant(1, 0.3, together=True),
+    }
+    print("\nwhere each item is done until two agree")
+    for name, other in others.items():
+        print(f"{name:25}ratio {other.ratio:7.3f}   accuracy {other.accuracy:.4f}   answers {other.cost:.3f}")
+    ours = next(one for one in reports if one.strategy == "bloc" and one.share == 0.1)
+    theirs = others["lies of 10 %, in league"]
     said = {
         "bench": "attacks",
         "figures": {goal.words: round(goal.value, 4) for goal in goals} | {"seeds": asked.seeds},
-        "peer": {"three_of_each_answers": 3},
-        "ratio": round(3 / worst, 2),
+        "peer": {
+            "until two agree: answers": round(theirs.cost, 3),
+            "until two agree: share that is wrong": round(1 - theirs.accuracy, 4),
+            "until two agree: ratio": round(theirs.ratio, 3),
+        },
+        "ratio": round(theirs.cost / ours.cost.mean, 2),
         "goal": {goal.words: goal.most for goal in goals},
         "met": all(goal.met for goal in goals),
     }

@@ -103,9 +103,9 @@ def _twin(network: Machines, seed: int, since: int) -> Outcome:
 
 
 def _kept(scenario: Scenario, attack: Strategy, outcome: Outcome) -> Kept:
-    """Of the attackers, in the kind of work in which they deviate."""
+    """Of the attackers, in the kind of work in which they deviate; of all, where nobody attacks."""
     each = outcome.audits if attack.audits_differ else outcome.answers
-    its = [each[number] for number in scenario.who] or [Kept(1, 1.0)]
+    its = each[: len(scenario.who)] or each
     return Kept(sum(one.paid for one in its), sum(one.effort for one in its))
 
 
@@ -138,10 +138,10 @@ def _accuracy(outcome: Outcome) -> float:
 
 
 def _honest_pay(scenario: Scenario, outcome: Outcome) -> float:
-    its = outcome.answers[len(scenario.who) :] or (Kept(int(PRICE), 1.0),)
+    its = outcome.answers[len(scenario.who) :]
     return sum(one.paid for one in its) / (sum(one.effort for one in its) * PRICE)
 
 
 def _honest_suspended(scenario: Scenario, outcome: Outcome) -> float:
     its = outcome.suspended[len(scenario.who) :]
-    return sum(one > 0 for one in its) / max(1, len(its))
+    return sum(one > 0 for one in its) / len(its)

@@ -20,13 +20,13 @@ EXAMPLE = "examples/attacks/lazy.toml"
 class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     strategy: str
     share: Share = 1.0
-    attackers: Share = 0.3  # of the owners
+    attackers: Annotated[float, Meta(ge=0, lt=1)] = 0.3  # of the owners; one at least is honest
     seeds: Annotated[int, Meta(ge=1, le=10_000)] = 20
     network: Machines = Machines()
 
     @property
     def who(self) -> range:
-        return range(round(self.attackers * self.network.owners))
+        return range(min(round(self.attackers * self.network.owners), self.network.owners - 1))
 
 
 def read(path: Path) -> Scenario:
