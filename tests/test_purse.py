@@ -221,6 +221,15 @@ async def test_what_is_available_is_final(road: Road):
     assert await road.in_order()
 
 
+async def one_pending(road: Road, tasks: int) -> Node:
+    """`ann`, a newcomer, has one line of pay pending."""
+    await road.begin(step={"tasks": tasks, "validate": {"audit": "0%"}})
+    ann = await road.join("ann")
+    await road.answer(ann)
+    await road.stage("judge", "settle")
+    return ann
+
+
 async def test_money_is_not_free_before_its_time_nor_while_its_task_is_judged_again(road: Road):
     await road.begin(step={"validate": {"audit": "0%"}})
     await road.answer(await road.join("ann"))
@@ -238,10 +247,7 @@ async def test_money_is_not_free_before_its_time_nor_while_its_task_is_judged_ag
 
 async def test_what_was_judged_again_is_not_freed_before_it_is_settled_again(road: Road):
     """Its owner may have been found a liar: what is pending is of the verdict before."""
-    await road.begin(step={"tasks": 1, "validate": {"audit": "0%"}})
-    ann = await road.join("ann")
-    await road.answer(ann)
-    await road.stage("judge", "settle")
+    ann = await one_pending(road, tasks=1)
     road.later(11 * MINUTE)
     async with road.database.begin() as (tx, now):
         await standings.save(tx, {(ann.owner, "trial"): Standing(20, 20)})
@@ -253,10 +259,7 @@ async def test_what_was_judged_again_is_not_freed_before_it_is_settled_again(roa
 
 
 async def test_a_newcomers_pay_waits_until_all_that_was_handed_in_by_then_is_judged(road: Road):
-    await road.begin(step={"tasks": 3, "validate": {"audit": "0%"}})
-    ann = await road.join("ann")
-    await road.answer(ann)
-    await road.stage("judge", "settle")
+    ann = await one_pending(road, tasks=3)
     await road.answer(ann)
     road.later(11 * MINUTE)
     assert await road.stage("release") == 0
@@ -266,10 +269,7 @@ async def test_a_newcomers_pay_waits_until_all_that_was_handed_in_by_then_is_jud
 
 
 async def test_what_is_handed_in_after_a_newcomers_pay_was_due_does_not_hold_it_up(road: Road):
-    await road.begin(step={"tasks": 3, "validate": {"audit": "0%"}})
-    ann = await road.join("ann")
-    await road.answer(ann)
-    await road.stage("judge", "settle")
+    ann = await one_pending(road, tasks=3)
     road.later(11 * MINUTE)
     await road.answer(ann)
     assert await road.stage("release") == 1
