@@ -187,7 +187,7 @@ class _Run:
     @staticmethod
     def _has_work(facts: Facts, name: str) -> bool:
         """Standing work counts for nothing: nobody else can do it in its place."""
-        standing = {step["name"] for step in facts["steps"] if step["kind"] == "hold"}
+        standing = {step["name"] for step in facts["steps"] if step["standing"]}
         return any(
             step not in standing
             for one in facts["workers"]

@@ -13,8 +13,10 @@ from optimai.cli import settings
 from optimai.core.errors import BadValue, Missing, NoCheckout, Taken
 
 MODEL = "word_count"
-_OURS = re.compile(r"(^from optimai\..*\n)+", re.MULTILINE)
 SOURCES = frozenset({".py", ".md", ".json"})
+_OURS = re.compile(
+    r"(^from optimai\..*\n)+", re.MULTILINE
+)  # imports that stand sorted, whatever the kind is called
 
 
 def new(name: str) -> None:
