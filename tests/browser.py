@@ -7,12 +7,13 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from optimai.network.queries import Database
 from optimai.web.pages import routes
 
 CHROMIUM = "/usr/bin/chromium"
+expect.set_options(timeout=30_000)  # even a page that is looked at seldom is up to date by then
 FLAGS: Sequence[str] = (
     "--no-sandbox",
     "--disable-gpu",

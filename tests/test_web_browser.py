@@ -179,9 +179,7 @@ async def test_a_page_says_when_it_stands_still_and_goes_on_when_the_coordinator
 
             await town.tell(world, "good", "Coordinator killed and back in 1.2 s", "None is lost.")
             async with serving(database, port=int(base.rpartition(":")[2])):
-                await expect(page.locator("[data-part=checks]")).to_contain_text(
-                    "back in 1.2 s", timeout=20_000
-                )
+                await expect(page.locator("[data-part=checks]")).to_contain_text("back in 1.2 s")
                 await expect(page.locator("[data-lost]")).to_be_hidden()
                 await expect(page.locator("[data-now=live]")).to_be_visible()
 

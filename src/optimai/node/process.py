@@ -118,9 +118,8 @@ class Process:
 
     async def _stop(self, assignment: AssignmentId, end: asyncio.Future[Raw | Declined]) -> None:
         await self._say(frames.Cancel(assignment))
-        with suppress(Exception):
-            async with asyncio.timeout(YIELD):
-                await asyncio.shield(end)
+        # asyncio.timeout is deaf in a task that is being cancelled, before Python 3.11.3.
+        await asyncio.wait([end], timeout=YIELD)
         if not end.done():
             await self.end()
 

@@ -2,7 +2,7 @@
 
 Whoever watches is sent the parts whose HTML changed. There is one look a second for all
 who watch the same campaign, and a rarer one where looking takes long, so that a page
-never costs the network more than a tenth of one connection. It ends with the campaign.
+never costs the network more than a tenth of one connection (or one look in ten seconds). It ends with the campaign.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from optimai.network.queries import Database, campaigns, health, look
 from optimai.web import views
 
 EVERY = 1.0  # seconds between looks
-SHARE = 10  # a look that takes t is followed by none for at least (SHARE - 1) t
+SHARE = 10  # a look that takes t is followed by none for at least (SHARE - 1) t …
+RAREST = 10.0  # … but for no longer than this many seconds: a loop that was busy makes one look seem long
 HEARTBEAT = 15.0  # seconds without a change, after which an event tells that we are still here
 Run = tuple[str, int]  # a campaign's name and number; 0: the last of that name
 RETRY = 2_000  # milliseconds after which a browser connects again
@@ -45,7 +46,7 @@ class Live:
                 async with look(self._database) as (tx, now):
                     campaign = await campaigns.named(tx, now, one[0], number=one[1])
                     parts = views.parts(campaign, await health.health(tx, now))
-                wait = max(EVERY, (clock() - begin) * (SHARE - 1))
+                wait = min(max(EVERY, (clock() - begin) * (SHARE - 1)), RAREST)
                 last = Seen(parts, campaign.state != "running", clock() + wait)
                 self._seen[one] = last
             return last
