@@ -49,12 +49,12 @@ What is available is final. What is void went back to escrow, and its line says 
 
 ## An owner's conduct in a kind
 
-By what his audits found (`core/conduct.py`). The road does not follow it yet: the laboratory does
-([laboratory](laboratory.md)).
+By what his audits found, as who answers or as who audits (`core/conduct.py`; [in words](protocol.md)).
 
 {_diagram(conduct.MOVES, conduct.State.PROBATION)}
 
-Who was suspended begins again as a newcomer: his bond is lost, and a new name would have gained him nothing.
+Who was suspended begins again as a newcomer: his bond is lost, and a new name would have gained him nothing. Where a
+later verdict takes back what had been found, he is where he would have been without it.
 """
 
 

@@ -1,5 +1,8 @@
 """Epochs that closed on a road: their heads and bundles, and what happened in them."""
 
+from msgspec.structs import replace
+
+from optimai.core.protocol import PRIVATE
 from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
 from tests.road import Node, Road, done
@@ -23,6 +26,8 @@ def key(road: Road) -> bytes:
 
 async def a_day(road: Road) -> tuple[Node, Node, Node]:
     """Five tasks, checked and paid; `dan` lies about all that he does."""
+    sharp = replace(PRIVATE, again=replace(PRIVATE.again, faults=1))
+    road.database.network = replace(road.database.network, protocol=sharp)
     await road.begin(appeal="2h", step={"tasks": 5, "units": 2, "validate": {"audit": "50%"}})
     ann, bob, dan = [await road.join(name) for name in ("ann", "bob", "dan")]
     for _ in range(12):

@@ -81,6 +81,9 @@ class FakeCoordinator:
             role=Role.ANSWER,
             units=1,
             price=1,
+            quality=1_000_000,
+            rate=0,
+            protocol="",
             lease_until=clock.now() + timedelta(seconds=lease),
             token=f"token-{self._next}",
         )

@@ -6,16 +6,21 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 from nacl.signing import SigningKey
 
+from optimai.core.assignment import Role
+from optimai.core.chance import MILLION
 from optimai.core.clock import Instant, instant
+from optimai.core.conduct import Conduct, State
 from optimai.core.errors import OptimaiError
 from optimai.core.ids import AssignmentId, CampaignId, NodeId, OwnerId, fingerprint
 from optimai.core.ledger import OUTSIDE, available, escrow, move
 from optimai.core.money import OPI, Nano
+from optimai.core.reputation import Reputation
 from optimai.kinds import catalog
 from optimai.network import campaigns, door, exchange, stages
-from optimai.network.store import money
+from optimai.network.store import conducts, money
 from optimai.network.store.sql import Database, Record, Tx
 from optimai.sim.doing import WorldKit
 from optimai.wire import envelope
@@ -50,6 +55,25 @@ def campaign(**more: Any) -> dict[str, Any]:
         "steps": {"tried": {name: value for name, value in step.items() if value is not None}},
         "dataset": {"from": "tried"},
     } | more
+
+
+async def stand(database: Database, *nodes: "Node", kind: str = "trial", **more: Any) -> None:
+    """Their probation is over; `more` changes their conduct."""
+    well_known = Conduct(
+        state=State.STANDING, reputation=Reputation(100 * MILLION, 0), audits=100, clean=100, checked=100
+    )
+    async with database.begin() as (tx, _):
+        keys = [(node.owner, kind, role) for node in nodes for role in Role]
+        await conducts.save(tx, dict.fromkeys(keys, replace(well_known, **more)))
+
+
+async def later_clean(database: Database, *nodes: "Node") -> None:
+    """Three later audits of theirs were clean."""
+    async with database.begin() as (tx, _):
+        await tx.execute(
+            "update conduct set clean = clean + 3 where owner = any($1::text[])",
+            [node.owner for node in nodes],
+        )
 
 
 class Node:
@@ -227,7 +251,7 @@ class Road:
                   cross join lateral (
                         select assignment.state in ('accepted', 'rejected') as judged,
                                coalesce(sum(amount) filter (where state = 'pending'), 0) as pending,
-                               coalesce(sum(amount) filter (where state = 'available'), 0) as available
+                               coalesce(sum(amount - fined - kept) filter (where state = 'available'), 0) as available
                           from earning where earning.assignment = assignment.id) as paid
                   group by 1, 2),
             done as (select * from counted where results + pending + available > 0),

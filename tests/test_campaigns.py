@@ -404,7 +404,9 @@ async def test_a_cards_rows_are_those_that_stand_and_its_steps_those_that_it_was
 
     async with road.database.begin() as (tx, _):  # one of them is judged again, and bob knows better
         await tx.execute("update task set state = 'open', again = true, places = 1 where id = 1")
-        await tx.execute("update standing set suspended = $2 where owner = $1", ann.owner, road.now)
+        await tx.execute(
+            "update conduct set suspended = $2, state = 'suspended' where owner = $1", ann.owner, road.now
+        )
     await road.exchange(bob, *(done(offer, 7) for offer in await road.offered(bob)))
     await road.stage("judge", "settle")
     road.later(MINUTE)

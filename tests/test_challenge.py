@@ -136,7 +136,7 @@ async def test_wrong_answers_are_faults_and_suspend(road: Road):
         await meet(road, ann, await until_asked(road, ann), "0" * 64)
     record = await the_end(road, ann, offer)
     assert [(one.units, one.checked, one.faults) for one in record.ruled.found] == [(0, 4, 4)]
-    assert await road.value("select suspended is not null from standing where owner = $1", ann.owner)
+    assert await road.value("select suspended is not null from conduct where owner = $1", ann.owner)
 
 
 async def test_only_the_first_answer_counts_in_time_and_from_whoever_was_asked(road: Road):

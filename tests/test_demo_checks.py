@@ -38,6 +38,7 @@ def node(name: str, *suspended: str, earned: int = 0) -> Node:
         earned=Nano(earned),
         by_answers=Nano(0),
         undue=Nano(0),
+        bond=Nano(0),
         why="so it was judged",
     )
 

@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 from msgspec.structs import astuple
 
-from optimai.core.clock import Instant
 from optimai.core.money import OPI
 from optimai.network.queries import story
 from optimai.network.queries.story import Seen
 from optimai.network.store.sql import Database
-from tests.road import MINUTE, Node, Road, done
+from tests.road import MINUTE, Node, Road, done, later_clean
 from tests.test_judge import find_out, liar_and_two
 
 pytestmark = pytest.mark.usefixtures("trial")
@@ -106,13 +105,14 @@ async def test_tasks_are_overturned_where_pay_of_one_who_is_suspended_was_pendin
 
 async def test_that_an_amount_of_an_honest_node_changed_overturns_nothing(road: Road):
     await find_out(road, *await liar_and_two(road, tasks=4))
-    await change(road, "update standing set suspended = null")
+    await change(road, "update conduct set suspended = null")
     assert (await seen(road)).overturned == 0
 
 
 async def test_what_was_free_before_the_later_verdict_was_not_overturned_in_time(road: Road):
     people = await liar_and_two(road, tasks=1)
     road.later(11 * MINUTE)
+    await later_clean(road.database, *people)
     await road.stage("release")
     await find_out(road, *people)
     assert (await seen(road)).overturned == 0
@@ -125,6 +125,7 @@ async def one_free(road: Road, tasks: int = 1) -> None:
     """`dan` was paid for so many tasks, then found out."""
     people = await liar_and_two(road, tasks)
     road.later(11 * MINUTE)
+    await later_clean(road.database, *people)
     await road.stage("release")
     road.later(MINUTE)
     await find_out(road, *people)
@@ -139,7 +140,8 @@ async def test_what_was_free_before_he_was_found_is_his(road: Road):
 @pytest.mark.parametrize(
     "wrong",
     [
-        "update earning set at = suspended + interval '1s' from standing where standing.owner = earning.owner "
+        "update earning set at = suspended + interval '1s' from conduct where conduct.owner = earning.owner "
+        "and conduct.role = 'answer' "
         "and earning.state = 'available'",
         "update earning set state = 'pending' where state = 'available'",
     ],
@@ -156,21 +158,11 @@ async def test_what_an_audit_earned_is_told_from_what_an_answer_did(road: Road):
     assert ((await liar(road)).earned, (await liar(road)).by_answers) == (OPI, 0)
 
 
-async def test_a_newcomers_pay_is_undue_where_what_he_had_handed_in_by_then_had_no_verdict(road: Road):
-    await one_free(road, tasks=2)
-    last = await road.value(
-        """
-        select max(verdict.id) from verdict join assignment using (task) join earning on assignment = assignment.id
-         where earning.state = 'available'
-        """
-    )
-    late = Instant(road.now)
-    await change(road, "update standing set checked = 19 where suspended is not null")
-    assert (await liar(road)).undue == 0
-    await change(road, "update verdict set at = $2 where id = $1", last, late)
-    assert (await liar(road)).undue == 2 * OPI
-    await change(road, "update standing set checked = 20 where suspended is not null")
-    assert (await liar(road)).undue == 0
+async def test_what_was_kept_in_the_bond_or_taken_for_fines_he_never_had(road: Road):
+    await one_free(road)
+    await change(road, "update earning set fined = amount / 2, kept = amount / 4 where state = 'available'")
+    dan = await liar(road)
+    assert (dan.earned, dan.by_answers) == (OPI // 4, OPI // 4)
 
 
 # Results

@@ -23,7 +23,7 @@ from optimai.client.campaign_file import read
 ROW = "0034551a4e9dce1f69e9b468e1b63fa5"
 
 
-FERN = NodeLine("fern", "fabricator", True, 18, 0, "audits", 0, 0, "")
+FERN = NodeLine("fern", "fabricator", True, 18, 0, "audits", 0, 0, 0, "")
 
 
 def small(folder: Path, *wrong: str, nodes: tuple[NodeLine, ...] = (FERN,)) -> Report:
@@ -63,7 +63,7 @@ KEYS = {
 }
 MORE = {
     "": {"wrong"},
-    "nodes": {"simulated", "undue_nopi", "why"},
+    "nodes": {"simulated", "undue_nopi", "bond_nopi", "why"},
     "ledger": {"acknowledged_results"},
     "verify": {"fullest", "verdicts"},
 }
@@ -88,7 +88,7 @@ def test_the_demos_page_tells_of_each_key_of_the_report_and_of_no_other():
 
 
 def test_who_is_simulated_is_called_so(tmp_path: Path):
-    person = NodeLine("simulated-person-1", "honest", True, 10, 9, None, 5, 0, "")
+    person = NodeLine("simulated-person-1", "honest", True, 10, 9, None, 5, 0, 0, "")
     nodes = (
         person,
         replace(person, name="tattler"),

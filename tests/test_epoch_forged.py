@@ -8,11 +8,13 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from optimai.core import ledger
+from optimai.core import conduct, ledger
+from optimai.core.assignment import Role
 from optimai.core.chance import Ppm, Seed, happens
 from optimai.core.earning import State
 from optimai.core.ledger import Account, Transfer
 from optimai.core.money import OPI, Nano
+from optimai.core.protocol import OPEN
 from optimai.kinds import bundle, lines
 from optimai.kinds.bundle import Report, verify
 from optimai.kinds.lines import Balance, Evidence, Head, Judged, Line, Link, Paid, Stands, Stood
@@ -20,7 +22,7 @@ from optimai.network.store.sql import Database
 from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
 from tests.closing import a_day, closing, epochs, key
-from tests.road import Road, done
+from tests.road import MINUTE, Road, done, stand
 
 pytestmark = pytest.mark.usefixtures("trial")
 
@@ -115,7 +117,9 @@ def pay_twice(some: list[Line]) -> None:
 def pay_for_nothing(some: list[Line]) -> None:
     """A friend earns what nobody judged, and the accounts are made to fit."""
     friend = "f" * 32
-    some.append(Paid(9_999, 9_999, 1, friend, OPI, State.PENDING, "because"))
+    some.append(
+        Paid(9_999, 9_999, 1, friend, OPI, State.PENDING, "because", "trial", Role.ANSWER, OPI, 0, 0, None)
+    )
     move(some, "earn", "reserved:1", f"pending:{friend}", OPI)
 
 
@@ -124,16 +128,28 @@ def pay_nobody(some: list[Line]) -> None:
 
 
 def forget_a_fault(some: list[Line]) -> None:
-    change(some, Stands, lambda line: line.faults > 0, faults=0)
+    fell = next(line for line in some if isinstance(line, Stands) and line.conduct.faults)
+    change(some, Stands, lambda line: line is fell, conduct=replace(fell.conduct, faults=0))
 
 
 def lift_a_suspension(some: list[Line]) -> None:
-    change(some, Stands, lambda line: line.suspended, suspended=False)
+    gone = next(line for line in some if isinstance(line, Stands) and line.conduct.state == "suspended")
+    change(
+        some, Stands, lambda line: line is gone, conduct=replace(gone.conduct, state=conduct.State.STANDING)
+    )
 
 
-def begin_with_other_standings(some: list[Line]) -> None:
-    owner = next(line for line in some if isinstance(line, Stands)).owner
-    some.insert(0, Stood(owner, "trial", 50, 0, False))
+def begin_with_another_conduct(some: list[Line]) -> None:
+    one = next(line for line in some if isinstance(line, Stands))
+    some.insert(0, Stood(one.owner, one.kind, one.role, replace(one.conduct, checked=50)))
+
+
+def keep_less_in_the_bond(some: list[Line]) -> None:
+    change(some, Paid, lambda line: line.kept > 0, kept=1)
+
+
+def fine_nobody(some: list[Line]) -> None:
+    change(some, Paid, lambda line: line.fined > 0, fined=0)
 
 
 def judge_by_other_rules(some: list[Line]) -> None:
@@ -192,7 +208,7 @@ FORGERIES: list[Forgery] = [
     pay_nobody,
     forget_a_fault,
     lift_a_suspension,
-    begin_with_other_standings,
+    begin_with_another_conduct,
     judge_by_other_rules,
     change_a_transfer,
     change_a_transfer_and_its_links,
@@ -257,12 +273,37 @@ async def test_every_forgery_that_is_signed_by_the_network_itself_is_found_by_re
     assert len(found) == len(FORGERIES)
 
 
+@pytest.mark.parametrize("forge", [keep_less_in_the_bond, fine_nobody])
+async def test_a_bond_or_a_fine_that_does_not_follow_is_found(road: Road, forge: Forgery):
+    """`ann` errs once, and is paid again later: her fine comes first, then her bond."""
+    road.database.network = replace(road.database.network, protocol=OPEN)
+    await road.begin(step={"tasks": 6, "units": 2})
+    ann, bob, cid = [await road.join(name) for name in ("ann", "bob", "cid")]
+    offers = await road.offered(ann, room=6)
+    for node in (bob, cid):
+        await road.offered(node, room=0)
+    await road.exchange(ann, *(done(offer, 6 if offer is offers[1] else 7) for offer in offers))
+    for _ in range(3):
+        await road.stage("judge", "settle")
+        for node in (bob, cid):
+            await road.exchange(node, *(done(offer) for offer in await road.offered(node, room=6)))
+    road.later(11 * MINUTE)
+    await road.stage("release")
+    await closing(road)
+    [line] = await road.rows(
+        "select sum(fined) as fined, sum(kept) as kept from earning where owner = $1", ann.owner
+    )
+    assert (line["fined"], line["kept"]) == (3 * OPI, 7 * OPI)
+    assert verify(*(await epochs(road))[0], key(road)).ok
+    wrong = verify(*await forged(road, forge), key(road)).wrong
+    assert any("says the rule" in one for one in wrong)
+    assert await road.in_order()
+
+
 async def test_an_audit_that_the_seed_did_not_draw_is_found(road: Road):
     await road.begin(step={"tasks": 12, "validate": {"audit": "30%"}})
     ann, bob = await road.join("ann"), await road.join("bob")
-    async with road.database.begin() as (tx, _):
-        for node in (ann, bob):
-            await tx.execute("insert into standing values ($1, 'trial', 100, 0, null)", node.owner)
+    await stand(road.database, ann, bob)
     await road.offered(bob, room=0)
     await road.exchange(ann, *(done(offer) for offer in await road.offered(ann, room=12)))
     for _ in range(3):
@@ -270,8 +311,10 @@ async def test_an_audit_that_the_seed_did_not_draw_is_found(road: Road):
         await road.exchange(bob, *(done(offer) for offer in await road.offered(bob, room=12)))
     await closing(road)
     [(head, data)] = await epochs(road)
-    # The standings above were never earned, so only they are wrong.
-    assert verify(head, data, key(road)).wrong == ("The owners' standings do not follow from the verdicts.",)
+    # The conduct above was never earned, so only it is wrong.
+    assert verify(head, data, key(road)).wrong == (
+        "The owners' conduct does not follow from the verdicts, and from what was paid out.",
+    )
 
     def spare(some: list[Line]) -> None:
         line = next(one for one in some if isinstance(one, Judged) and not one.record.draw.audit)

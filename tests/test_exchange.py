@@ -7,9 +7,12 @@ from datetime import timedelta
 import pytest
 from nacl.signing import SigningKey
 
+from optimai.core.assignment import Role
+from optimai.core.conduct import Conduct, State
 from optimai.core.errors import BadMessage, BadSignature, Replayed, UnknownNode, WrongNetwork
 from optimai.core.money import OPI
 from optimai.network.door import Door
+from optimai.network.store import conducts
 from optimai.network.store.sql import Database
 from optimai.network.store.tries import MOST_FAILED
 from optimai.wire import envelope
@@ -94,7 +97,8 @@ async def test_a_suspended_owner_gets_no_offers_of_that_kind(road: Road):
     await road.begin()
     ann = await road.join("ann")
     async with road.database.begin() as (tx, now):
-        await tx.execute("insert into standing values ($1, 'trial', 9, 9, $2)", ann.owner, now)
+        await conducts.save(tx, {(ann.owner, "trial", Role.ANSWER): Conduct(state=State.SUSPENDED)})
+        await conducts.suspend(tx, (ann.owner, "trial", Role.ANSWER), now)
     assert await road.offered(ann) == []
     assert len(await road.offered(await road.join("bob"))) == 1
 

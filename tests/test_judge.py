@@ -9,6 +9,8 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from optimai.core import rows
+from optimai.core.assignment import Role
+from optimai.core.conduct import Conduct, State
 from optimai.core.money import OPI
 from optimai.core.rows import row_id
 from optimai.core.version import Version
@@ -17,11 +19,11 @@ from optimai.kinds.ruling import Record
 from optimai.network import shards
 from optimai.network.queries import campaigns as queries
 from optimai.network.queries import nodes
-from optimai.network.store import standings
+from optimai.network.store import conducts
 from optimai.network.store.sql import Database
 from optimai.wire import envelope
 from optimai.wire.exchange import Done
-from tests.road import MINUTE, Node, Road, campaign, done
+from tests.road import MINUTE, Node, Road, campaign, done, later_clean, stand
 
 pytestmark = pytest.mark.usefixtures("trial")
 
@@ -38,9 +40,7 @@ async def verdicts(road: Road) -> list[Record]:
 
 async def trust(road: Road, *nodes: Node) -> None:
     """Their probation is over."""
-    async with road.database.begin() as (tx, _):
-        for node in nodes:
-            await tx.execute("insert into standing values ($1, 'trial', 100, 0, null)", node.owner)
+    await stand(road.database, *nodes)
 
 
 async def states(road: Road) -> list[str]:
@@ -161,8 +161,7 @@ async def liar_and_two(road: Road, tasks: int) -> tuple[Node, Node, Node]:
     await road.begin(step={"tasks": tasks, "validate": {"audit": "0%"}})
     dan, ann, bob = [await road.join(name) for name in ("dan", "ann", "bob")]
     await trust(road, ann, bob)
-    async with road.database.begin() as (tx, _):
-        await tx.execute("insert into standing values ($1, 'trial', 20, 0, null)", dan.owner)
+    await stand(road.database, dan, checked=20)
     offers = await road.offered(dan, room=tasks)
     await road.exchange(dan, *(done(offer, 666) for offer in offers))
     await road.stage("judge", "settle")
@@ -192,7 +191,9 @@ async def test_who_lies_is_suspended_and_his_early_verdicts_are_overturned_befor
     assert await road.value("select count(*) from version where name = 'trials'") == 1
 
     await find_out(road, dan, ann, bob)
-    assert await road.value("select suspended is not null from standing where owner = $1", dan.owner)
+    assert await road.value(
+        "select suspended is not null from conduct where owner = $1 and role = 'answer'", dan.owner
+    )
     assert await road.balance(f"pending:{dan.owner}") == 0
     void = await road.rows("select reason from earning where owner = $1 and state = 'void'", dan.owner)
     assert len(void) >= 4
@@ -218,7 +219,7 @@ async def test_the_pages_say_of_a_suspension_what_its_event_said_whatever_is_jud
     [told] = await road.rows("select why from event where title like 'Suspended%'")
     async with road.database.begin() as (tx, now):
         [worker] = [one for one in (await queries.named(tx, now, "trials")).workers if one.node == dan.id]
-        [trust] = (await nodes.named(tx, now, dan.id)).node.trust
+        [trust] = [one for one in (await nodes.named(tx, now, dan.id)).node.trust if one.role is Role.ANSWER]
     [suspension] = worker.suspended
     assert told["why"].startswith(f"{suspension.faults} of {suspension.checked} checked units were wrong.")
     assert suspension.since == trust.suspended.since
@@ -255,6 +256,7 @@ async def test_a_suspension_says_how_many_tasks_are_judged_again_and_plainly_whe
 async def test_what_is_free_already_stays_paid_though_the_verdict_is_overturned(road: Road):
     dan, ann, bob = await liar_and_two(road, tasks=1)
     road.later(11 * MINUTE)
+    await later_clean(road.database, dan)
     await road.stage("release")
     assert await road.balance(f"available:{dan.owner}") == OPI
     await find_out(road, dan, ann, bob)
@@ -268,13 +270,90 @@ async def test_unpaid_work_of_a_liar_is_judged_again_until_its_time_to_appeal_is
     await trust(road, dan, ann, bob)
     await road.exchange(dan, *(done(offer, 666) for offer in await road.offered(dan, room=2)))
     await road.stage("judge")
+    await stand(road.database, dan, state=State.SUSPENDED)
     async with road.database.begin() as (tx, now):
-        assert await standings.suspend(tx, dan.owner, "trial", now) == 2
+        assert await conducts.suspend(tx, (dan.owner, "trial", Role.ANSWER), now) == 2
     road.later(11 * MINUTE)
     await road.stage("judge")
     async with road.database.begin() as (tx, now):
         await tx.execute("update task set state = 'closed'")
-        assert await standings.suspend(tx, dan.owner, "trial", now) == 0
+        assert await conducts.suspend(tx, (dan.owner, "trial", Role.ANSWER), now) == 0
+
+
+async def wronged(road: Road) -> tuple[Node, Node, Node, Node]:
+    """`ann` is right about three tasks, and suspended by two who lie as auditors."""
+    await road.begin(step={"tasks": 3, "audited": True})
+    ann, eve, max_, bob = [await road.join(name) for name in ("ann", "eve", "max", "bob")]
+    await stand(road.database, eve, max_, bob)
+    await road.exchange(ann, *(done(offer) for offer in await road.offered(ann, room=3)))
+    for liar in (eve, max_):
+        for other in (eve, max_):
+            await road.offered(other, room=0)
+        await road.stage("judge")
+        await road.exchange(liar, *(done(offer, 666) for offer in await road.offered(liar, room=3)))
+    await road.stage("judge", "settle")
+    return ann, eve, max_, bob
+
+
+async def test_who_was_wrongly_suspended_is_trusted_and_paid_again_when_that_comes_out(road: Road):
+    ann, eve, max_, bob = await wronged(road)
+    state = "select state from conduct where owner = $1 and role = 'answer'"
+    assert await road.value(state, ann.owner) == "suspended"
+    assert await road.balance(f"pending:{ann.owner}") == 0
+    await road.submit_more("later", {"tasks": 6, "audited": True})
+    for liar in (eve, max_):
+        await road.exchange(liar, *(done(offer, 666) for offer in await road.offered(liar, room=3)))
+    cid = await road.join("cid")
+    await stand(road.database, cid)
+    for _ in range(6):
+        for honest in (bob, cid):
+            await road.exchange(honest, *(done(offer) for offer in await road.offered(honest, room=9)))
+        await road.stage("judge", "settle")
+    assert await road.value(state, eve.owner) == "suspended"
+    assert await road.value(state, ann.owner) == "probation"
+    assert await road.balance(f"pending:{ann.owner}") == 3 * OPI
+    assert await road.value("select count(*) from event where title = 'ann may work on trial again'") == 1
+    assert await road.value("select faults from conduct where owner = $1 and role = 'answer'", ann.owner) == 0
+    assert await road.in_order()
+
+
+async def test_who_errs_as_an_auditor_may_still_answer_and_is_asked_for_no_audits(road: Road):
+    await road.begin(step={"tasks": 4, "audited": True})
+    ann, bob = await road.join("ann"), await road.join("bob")
+    await stand(road.database, bob)
+    async with road.database.begin() as (tx, now):
+        await conducts.save(tx, {(bob.owner, "trial", Role.AUDIT): Conduct(state=State.SUSPENDED)})
+        await conducts.suspend(tx, (bob.owner, "trial", Role.AUDIT), now)
+    cid = await road.join("cid")
+    await road.offered(cid, room=0)
+    await road.answer(ann)
+    await road.stage("judge")
+    assert [offer.role for offer in await road.offered(bob, room=9)] == ["answer"] * 3
+    assert [offer.role for offer in await road.offered(cid, room=9)] == ["audit"]
+
+
+async def test_a_fault_that_chance_found_has_all_that_waits_looked_at_and_costs_more(road: Road):
+    await road.begin(step={"tasks": 40, "units": 2, "validate": {"audit": "10%"}})
+    ann, bob, cid = [await road.join(name) for name in ("ann", "bob", "cid")]
+    await stand(road.database, ann, bob, cid)
+    for other in (bob, cid):
+        await road.offered(other, room=0)
+    offers = await road.offered(ann, room=40)
+    await road.exchange(ann, *(done(offer, 666 if number < 30 else 7) for number, offer in enumerate(offers)))
+    await road.stage("judge", "settle")
+    drawn = await road.value("select count(*) from task where to_audit")
+    assert 0 < drawn < 15
+    for honest in (bob, cid):
+        [first] = await road.offered(honest)
+        await road.exchange(honest, done(first))
+        await road.stage("judge")
+    assert (
+        await road.value("select owed from conduct where owner = $1 and role = 'answer'", ann.owner)
+        == 30 * OPI
+    )
+    assert (
+        await road.value("select count(*) from task where drawn = 'fault' and state = 'open'") == 40 - drawn
+    )
 
 
 # Broken judges

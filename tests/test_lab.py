@@ -119,7 +119,7 @@ def test_a_strategy_of_ones_own_is_one_file(tmp_path: Path):
         "from optimai.sim.lab.strategies import Me, Strategy\n"
         "class Mine(Strategy):\n"
         "    def lies(self, me: Me, item: int) -> bool:\n"
-        "        return not any(me.conduct.recent)\n"
+        "        return not me.conduct.fell\n"
     )
     (tmp_path / "mine.toml").write_text(
         'strategy = "mine.py:Mine"\nseeds = 1\n[network]\nowners = 20\ndraws = 60\n'

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from optimai.core.assignment import Role
+from optimai.core.conduct import OPINIONS, Conduct, State, Units, observe
 from optimai.core.errors import BadCampaign
 from optimai.core.ids import AssignmentId, OwnerId, RowId
 from optimai.core.rows import row_id
-from optimai.core.standing import Standing, after, suspended
 from optimai.kinds import catalog
 from optimai.kinds.contract import Answer, Case, Finding, More, News, Piece, Verdict
 from optimai.kinds.label.judge import NO_VOTE, OUT_OF_FORM, agree, check, rows
@@ -26,6 +26,7 @@ from optimai.kinds.label.spec import (
     Options,
     Result,
     Task,
+    chance,
     known_answers,
     plan,
 )
@@ -321,21 +322,26 @@ def test_a_known_answer_stands_against_any_majority():
     assert {(one.votes, one.of) for one in found.believed.labels} == {(3, 3), (0, 3)}
 
 
-def test_who_copies_wrong_answers_to_known_rows_is_suspended_within_two_tasks():
+def test_who_copies_wrong_answers_to_known_rows_is_suspended_within_six_tasks():
     gold = tuple({"url": f"http://x/{n}", "answer": "sql"} for n in range(20))
     options = replace(ASK, known=gold)
-    standing = Standing()
-    for piece in pieces_of(options, 100)[:2]:
+    copier = Conduct()
+    for number, piece in enumerate(pieces_of(options, 100)[:6]):
         honest, copied = result(piece.task, known_answers(options)), result(piece.task, {}, "api")
         finding = verdict(options, piece.task, honest, honest, copied).findings[AssignmentId(2)]
-        standing = after(standing, finding.checked, finding.faults)
-    assert suspended(standing, KIND.tolerates, KIND.fewest)
+        copier = observe(
+            copier, Units(finding.checked, finding.faults), OPINIONS, task=number, chance=chance(options)
+        )
+    assert copier.state is State.SUSPENDED
 
 
-def test_three_wrong_of_four_known_answers_are_no_proof_against_a_person():
-    """An honest one who errs in a tenth had as many, and was suspended: his fourth fault would be one."""
-    assert not suspended(Standing(4, 3), KIND.tolerates, KIND.fewest)
-    assert suspended(Standing(5, 4), KIND.tolerates, KIND.fewest)
+@pytest.mark.parametrize(("choices", "wrong"), [(2, 7), (3, 10), (4, 12)])
+def test_who_is_right_no_more_often_than_chance_and_a_bit_is_suspended(choices: int, wrong: int):
+    """Of the last twenty known answers so many may be wrong, and one more may not."""
+    guess = chance(replace(ASK, choices=tuple("abcd"[:choices])))
+    one = observe(Conduct(), Units(20, wrong), OPINIONS, chance=guess)
+    assert one.state is State.STANDING
+    assert observe(Conduct(), Units(20, wrong + 1), OPINIONS, chance=guess).state is State.SUSPENDED
 
 
 @pytest.mark.parametrize(

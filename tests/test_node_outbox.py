@@ -32,6 +32,9 @@ def offer(number: int) -> Offer:
         role=Role.ANSWER,
         units=1,
         price=1,
+        quality=1_000_000,
+        rate=0,
+        protocol="",
         lease_until=instant(2026, 1, 1),
         token="t",
     )

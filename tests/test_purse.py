@@ -6,16 +6,20 @@ from random import Random
 
 import pytest
 
+from optimai.core import ledger
+from optimai.core.assignment import Role
+from optimai.core.conduct import Conduct, Split
+from optimai.core.conduct import State as Stands
 from optimai.core.earning import UNPAID, State
 from optimai.core.ids import AssignmentId, CampaignId
+from optimai.core.ledger import Transfer
 from optimai.core.money import OPI, Nano
-from optimai.core.standing import Standing
 from optimai.network import door, exchange, purse, stages
-from optimai.network.purse import Owed
-from optimai.network.store import money, standings
+from optimai.network.purse import Freed, Owed
+from optimai.network.store import conducts, money
 from optimai.network.store.sql import Database
 from optimai.wire.exchange import Done, Offer, Reply
-from tests.road import MINUTE, REQUESTER, Node, Road, done
+from tests.road import MINUTE, REQUESTER, Node, Road, done, later_clean, stand
 
 pytestmark = pytest.mark.usefixtures("trial")
 
@@ -49,9 +53,7 @@ class History:
         step = {"tasks": 30, "units": 2, "price": "0.5/row", "validate": {"audit": "40%"}}
         await self.road.begin(budget="28 OPI", until="6h", appeal="40m", step=step)
         self.players = [Player(await self.road.join(name)) for name in ("ann", "bob", "cid", "dan", "liar")]
-        async with self.road.database.begin() as (tx, _):  # the first units of all were looked at, long ago
-            for player in self.players:
-                await tx.execute("insert into standing values ($1, 'trial', 20, 0, null)", player.node.owner)
+        await stand(self.road.database, *(player.node for player in self.players))
 
     async def step(self) -> None:
         happens = [self.exchange, self.decline, self.stage, self.judge, self.later]
@@ -108,7 +110,10 @@ class History:
 
     async def what_is_free_stays_free(self) -> None:
         lines = await self.road.rows(
-            "select owner, sum(amount)::bigint as amount from earning where state = 'available' group by owner"
+            """
+            select owner, sum(amount - fined - kept)::bigint as amount from earning where state = 'available'
+             group by owner
+            """
         )
         free = {row["owner"]: row["amount"] for row in lines}
         assert all(free.get(owner, 0) >= amount for owner, amount in self.free.items())
@@ -123,7 +128,7 @@ class History:
             await self.road.quiet()
         assert await self.road.value("select state from campaign") in ("done", "cancelled")
         owners = await self.road.value("select sum(balance) from account where name like 'available:%'")
-        assert owners == 1_000 * OPI
+        assert owners + (await self.road.balance("pool")) == 1_000 * OPI
         kept = await self.road.rows(
             "select assignment.id, assignment.state from assignment join envelope on envelope.id = assignment.envelope"
         )
@@ -215,7 +220,8 @@ async def test_what_is_available_is_final(road: Road):
     await offered_one(road)
     await settle(road, owed(road, 3 * OPI))
     async with road.database.begin() as (tx, now):
-        await purse.release(tx, list((await money.lock_of(tx, [AssignmentId(1)])).values()), now)
+        [(earning, _)] = (await money.lock_of(tx, [AssignmentId(1)])).values()
+        await purse.release(tx, [Freed(earning, Split(Nano(0), Nano(0), earning.amount))], 1, now)
     await settle(road, owed(road, 0, reason="too late"))
     assert [state for state, *_ in await lines(road)] == [State.AVAILABLE]
     assert await road.in_order()
@@ -250,54 +256,120 @@ async def test_what_was_judged_again_is_not_freed_before_it_is_settled_again(roa
     ann = await one_pending(road, tasks=1)
     road.later(11 * MINUTE)
     async with road.database.begin() as (tx, now):
-        await standings.save(tx, {(ann.owner, "trial"): Standing(20, 20)})
-        await standings.suspend(tx, ann.owner, "trial", now)
+        await conducts.save(tx, {(ann.owner, "trial", Role.ANSWER): Conduct(state=Stands.SUSPENDED)})
+        await conducts.suspend(tx, (ann.owner, "trial", Role.ANSWER), now)
     assert await road.stage("judge") == 1
     assert await road.stage("release") == 0
     await road.stage("settle", "release")
     assert await road.balance(f"pending:{ann.owner}") == await road.balance(f"available:{ann.owner}") == 0
 
 
-async def test_a_newcomers_pay_waits_until_all_that_was_handed_in_by_then_is_judged(road: Road):
-    ann = await one_pending(road, tasks=3)
+async def test_what_nobody_looked_at_waits_for_three_later_audits_that_were_clean(road: Road):
+    await road.begin(step={"tasks": 9, "validate": {"audit": "0%"}})
+    ann, bob = [await road.join(name) for name in ("ann", "bob")]
+    await stand(road.database, ann)
+    await road.offered(bob, room=0)
     await road.answer(ann)
+    await road.stage("judge", "settle")
     road.later(11 * MINUTE)
     assert await road.stage("release") == 0
-    async with road.database.begin() as (tx, _):
-        await tx.execute("update standing set checked = 20 where owner = $1", ann.owner)
+    assert await road.stage("closing") == 0, "there is more to come in its step"
+    await later_clean(road.database, ann)
     assert await road.stage("release") == 1
+    assert await road.balance(f"available:{ann.owner}") == OPI
 
 
-async def test_what_is_handed_in_after_a_newcomers_pay_was_due_does_not_hold_it_up(road: Road):
-    ann = await one_pending(road, tasks=3)
+async def test_of_what_would_wait_for_ever_three_are_audited_and_stand_for_the_rest(road: Road):
+    await road.begin(step={"tasks": 9, "validate": {"audit": "0%"}})
+    ann, bob = [await road.join(name) for name in ("ann", "bob")]
+    await stand(road.database, ann)
+    await road.offered(bob, room=0)
+    await road.exchange(ann, *(done(offer) for offer in await road.offered(ann, room=9)))
+    await road.quiet()
     road.later(11 * MINUTE)
-    await road.answer(ann)
-    assert await road.stage("release") == 1
+    await road.offered(bob, room=0)
+    await road.quiet()
+    audits = await road.offered(bob, room=9)
+    assert [offer.role for offer in audits] == ["audit"] * 3
+    await road.exchange(bob, *(done(offer) for offer in audits))
+    await road.quiet()
+    assert await road.balance(f"available:{ann.owner}") == 9 * OPI
+    assert await road.rows("select drawn_at from task where drawn = 'closing'") == [(333_334,)] * 3
+    assert await road.in_order()
 
 
-async def test_a_newcomer_is_paid_for_an_audit_when_his_step_is_sealed_or_he_has_stood_the_test(road: Road):
-    """To agree costs nothing; who has lied by then gets nothing for it."""
+async def test_where_one_of_the_three_falls_all_that_waits_is_audited_and_the_fine_stands_for_what_was_not(
+    road: Road,
+):
+    await road.begin(step={"tasks": 9, "validate": {"audit": "0%"}})
+    dan, ann, bob = [await road.join(name) for name in ("dan", "ann", "bob")]
+    await stand(road.database, dan)
+    for honest in (ann, bob):
+        await road.offered(honest, room=0)
+    await road.exchange(dan, *(done(offer, 666) for offer in await road.offered(dan, room=9)))
+    await road.quiet()
+    road.later(11 * MINUTE)
+    for honest in (ann, bob):
+        await road.offered(honest, room=0)
+    await road.quiet()
+    for _ in range(6):
+        for honest in (ann, bob):
+            await road.exchange(honest, *(done(offer) for offer in await road.offered(honest, room=9)))
+        await road.quiet()
+    assert await road.balance(f"available:{dan.owner}") == await road.balance(f"pending:{dan.owner}") == 0
+    assert await road.value("select count(*) from task where verdict is not null and state = 'closed'") == 9
+    [version] = await road.rows("select rows from version order by number desc limit 1")
+    assert version["rows"] == 9
+    assert (
+        await road.value("select owed from conduct where owner = $1 and role = 'answer'", dan.owner) > 9 * OPI
+    )
+    assert await road.in_order()
+
+
+async def test_a_newcomer_is_paid_for_an_audit_when_his_step_is_sealed(road: Road):
     await road.begin(step={"tasks": 2, "validate": {"audit": "0%"}})
     ann, bob = [await road.join(name) for name in ("ann", "bob")]
     async with road.database.begin() as (tx, _):
-        await tx.execute("insert into standing values ($1, 'trial', 20, 0, null)", ann.owner)
         await tx.execute("update task set audited = true where id = 1")
     await road.offered(bob, room=0)
-    [offer] = await road.offered(ann)
-    await road.exchange(ann, done(offer))
+    await road.answer(ann)
     await road.stage("judge")
     [audit] = await road.offered(bob)
-    assert audit.role == "audit"
     await road.exchange(bob, done(audit))
     await road.stage("judge", "settle")
     road.later(11 * MINUTE)
     assert await road.stage("release") == 1
     assert await road.balance(f"pending:{bob.owner}") == OPI
     await road.answer(ann)
-    await road.quiet()
+    for _ in range(3):
+        await road.quiet()
+        road.later(11 * MINUTE)
     assert await road.value("select state from step where kind is not null") == "sealed"
-    assert await road.balance(f"available:{bob.owner}") == OPI
+    assert await road.balance(f"available:{bob.owner}") >= OPI
     assert await road.in_order()
+
+
+async def test_who_was_suspended_begins_again_a_day_later_without_his_bond(road: Road):
+    await road.begin()
+    ann = await road.join("ann")
+    gone = Conduct(state=Stands.SUSPENDED, bond=Nano(OPI), owed=Nano(7), faults=3)
+    async with road.database.begin() as (tx, now):
+        await money.post(
+            tx,
+            [Transfer("deposit", "a bond", {ledger.OUTSIDE: Nano(-OPI), ledger.bond(ann.owner): Nano(OPI)})],
+            now,
+        )
+        await conducts.save(tx, {(ann.owner, "trial", Role.ANSWER): gone})
+        await conducts.suspend(tx, (ann.owner, "trial", Role.ANSWER), now)
+    assert await road.offered(ann) == []
+    road.later(timedelta(hours=23))
+    assert await road.stage("release") == 0
+    road.later(timedelta(hours=2))
+    assert await road.stage("release") == 1
+    assert await road.balance("pool") == OPI
+    async with road.database.begin() as (tx, now):
+        assert (await conducts.of(tx, [ann.owner]))[ann.owner, "trial", Role.ANSWER] == Conduct()
+    assert len(await road.offered(ann)) == 1
 
 
 async def test_who_is_suspended_is_not_paid_for_what_was_pending_though_the_rows_stand(road: Road):
@@ -311,7 +383,8 @@ async def test_who_is_suspended_is_not_paid_for_what_was_pending_though_the_rows
     await road.stage("judge", "settle")
     assert await road.balance(f"pending:{dan.owner}") == OPI
     async with road.database.begin() as (tx, now):
-        await standings.suspend(tx, dan.owner, "trial", now)
+        await conducts.save(tx, {(dan.owner, "trial", Role.ANSWER): Conduct(state=Stands.SUSPENDED)})
+        await conducts.suspend(tx, (dan.owner, "trial", Role.ANSWER), now)
     await road.stage("judge", "settle")
     assert await road.balance(f"pending:{dan.owner}") == 0
     assert await road.balance(f"pending:{ann.owner}") == OPI

@@ -11,9 +11,8 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from optimai.core.assignment import Role
-from optimai.core.chance import Ppm, Seed, happens
+from optimai.core.chance import MILLION, Ppm, Seed, happens
 from optimai.core.ids import AssignmentId, NodeId, OwnerId, ResultId, TaskId
-from optimai.core.standing import PROBATION, Standing
 from optimai.kinds import catalog, ruling
 from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import Case, Finding, More, Verdict
@@ -21,24 +20,24 @@ from optimai.kinds.ruling import Asked, Given
 
 WORDS = catalog.load("word_count")
 SEED = Seed(b"s" * 32)
-OLD, NEW = Standing(PROBATION, 0), Standing(PROBATION - 1, 0)
+OLD, NEW = Ppm(0), Ppm(MILLION)
 BODY = Raw(b'{"shard":{"blob":"b","rows":2,"bytes":9},"column":"text"}')
 
 
 def drawn(**more: Any) -> ruling.Draw:
-    fields = {"rate": Ppm(0), "always": False, "standings": [OLD], "seed": SEED, "epoch": 4, "others": True}
+    fields = {"rate": Ppm(0), "always": False, "pinned": [OLD], "seed": SEED, "epoch": 4, "others": True}
     return ruling.draw(more.pop("kind", WORDS), more.pop("task", TaskId(1)), **(fields | more))
 
 
 def test_whoever_is_on_probation_is_checked_and_so_is_his_company():
-    assert drawn(standings=[OLD, NEW]) == ruling.Draw(True, "probation", 4)
-    assert drawn(standings=[OLD, OLD]) == ruling.Draw(False, "chance", 4)
+    assert drawn(pinned=[OLD, NEW]) == ruling.Draw(True, "probation", 4)
+    assert drawn(pinned=[OLD, OLD]) == ruling.Draw(False, "chance", 4, OLD)
 
 
 @given(st.integers(0, 1_000_000), st.integers(1, 1 << 40))
 def test_after_that_chance_decides_and_anybody_can_draw_again(rate: int, task: int):
-    draw = drawn(rate=Ppm(rate), task=TaskId(task))
-    assert draw == ruling.Draw(happens(SEED, Ppm(rate), "audit", task), "chance", 4)
+    draw = drawn(rate=Ppm(rate), pinned=[Ppm(rate)], task=TaskId(task))
+    assert draw == ruling.Draw(happens(SEED, Ppm(rate), "audit", task), "chance", 4, Ppm(rate))
 
 
 def test_a_plan_may_want_all_of_it_checked():
@@ -51,7 +50,7 @@ def test_nobody_is_asked_where_there_is_nobody():
 
 def test_opinions_check_each_other():
     opinions = replace(WORDS, kind=replace(WORDS.kind, audit=Ppm(0)))
-    assert drawn(kind=opinions, standings=[NEW]).why == "opinions"
+    assert drawn(kind=opinions, pinned=[NEW]).why == "opinions"
     assert drawn(kind=opinions, always=True).audit
 
 
@@ -63,6 +62,8 @@ def one(number: int, refused: str = "", trusted: bool = True) -> Given:
         role=Role.ANSWER,
         result=ResultId(f"envelope.{number}"),
         price=5,
+        quality=Ppm(MILLION),
+        rate=Ppm(MILLION),
         trusted=trusted,
         refused=refused,
     )

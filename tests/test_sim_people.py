@@ -65,6 +65,9 @@ def offer(kind: str, body: object) -> Offer:
         role=Role.ANSWER,
         units=5,
         price=1,
+        quality=1_000_000,
+        rate=0,
+        protocol="",
         lease_until=instant(2026, 1, 1, 13),
         token="t",
     )

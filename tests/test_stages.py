@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from optimai.core.assignment import Role
 from optimai.network import drive, stages
 from optimai.network.drive import Driver
-from optimai.network.store import due, standings
+from optimai.network.store import conducts, due
 from optimai.network.store.sql import Conflict, Database, DatabaseClock, Tx
 from tests.road import START, Road, campaign, done
 
@@ -42,6 +43,7 @@ async def test_whoever_drives_the_stages_is_told_when_each_will_find_something(r
         "end": timedelta(days=3),
         "publish": 30 * second,
         "release": 10 * minute,
+        "closing": 10 * minute,
     }
     await road.offered(await road.join("bob"), room=0)
     await road.answer(ann)
@@ -113,7 +115,7 @@ async def test_nothing_becomes_free_while_its_owner_is_being_suspended(road: Roa
     await road.stage("judge", "settle")
     road.later(11 * timedelta(minutes=1))
     async with road.database.begin(stages.LOCKS["judge"]) as (tx, now):
-        assert await standings.suspend(tx, ann.owner, "trial", now) == 1
+        assert await conducts.suspend(tx, (ann.owner, "trial", Role.ANSWER), now) == 1
         releasing = asyncio.create_task(road.stage("release"))
         await waited(road, "judge")
     assert await releasing == 0

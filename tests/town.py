@@ -22,6 +22,7 @@ from optimai.core.clock import Instant, instant
 from optimai.core.ids import OwnerId
 from optimai.core.ledger import OUTSIDE, available, move
 from optimai.core.money import OPI, Nano
+from optimai.core.protocol import PRIVATE
 from optimai.kinds import catalog
 from optimai.kinds.hold.spec import Task as Pieces
 from optimai.kinds.label.spec import Answers, Opinion, Task
@@ -137,7 +138,11 @@ async def fresh(server: str) -> AsyncIterator[Database]:
 
 async def settle(database: Database, rows: int = 120, terms: Mapping[str, str] = TERMS) -> World:
     """The town at its first moment: nodes have joined, the campaign is paid for, nothing is done yet."""
-    database.network = replace(database.network, seal_rows=20, epoch=timedelta(minutes=15))
+    sharp = replace(
+        PRIVATE, again=replace(PRIVATE.again, faults=1), opinions=replace(PRIVATE.opinions, window=8)
+    )
+    network = replace(database.network, seal_rows=20, epoch=timedelta(minutes=15), protocol=sharp)
+    database.network = network
     world = World(database, START)
     raw = campaign(rows, terms)
     deposit = move("deposit", "deposit 1", OUTSIDE, available(REQUESTER), Nano(50 * OPI))

@@ -47,6 +47,13 @@ PEOPLE = (
     ("tattler", "tattler"),
     ("moss", "copier"),
 )
+# So few tasks fall to each that one fault has to tell, and a probation to end, within them.
+PROTOCOL = """
+again = {probation = 3, bond = 10, faults = 1}
+opinions = {probation = 5, bond = 10, window = 8}
+challenges = {bond = 5}
+auditing = {probation = 3, bond = 10}
+"""
 CHANGE_AT, KILL_AT, CRASH_AT = 40, 90, 130  # pages fetched
 CHANGED = 0.8  # share of the pages that can change
 
@@ -91,7 +98,7 @@ async def _demo(keep: bool, into: Path, port: int) -> "Report":
     began = now()
     written = read(EXAMPLE)
     async with Children(into / "logs") as children:
-        private = Private(written, into / "network", children)
+        private = Private(written, into / "network", children, protocol=PROTOCOL)
         with out.status(
             "starting a coordinator, a web site, four machines, two simulated ones, ten simulated people"
         ):

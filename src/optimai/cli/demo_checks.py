@@ -33,6 +33,7 @@ SUMS = {  # what it means where one of the ledger's sums is not 0
     "transfers": "all transfers together move {}, not 0: money was made or lost",
     "double_paid": "{} results were paid more than once",
     "wrong_balances": "{} accounts differ from the sum of their transfers",
+    "wrong_bonds": "{} bonds differ from what was kept in them",
     "wrong_states": "{} reserved or pending accounts differ from the sum of their lines of pay",
 }
 
@@ -99,7 +100,7 @@ def _of_liars(seen: Seen, nodes: Sequence[NodeLine]) -> list[str]:
         ),
         *(
             f"{one.name}, a {one.habit}, has {opi(Nano(one.undue_nopi))} OPI that should not be its own: it was "
-            "found before they were free, or what it had handed in as a newcomer still waited for its verdict"
+            "found before they were free"
             for one in nodes
             if one.undue_nopi
         ),
@@ -171,6 +172,7 @@ def _line(one: story.Node, this: Story) -> NodeLine:
         _caught_by(one.suspended),
         one.earned,
         one.undue,
+        one.bond,
         one.why,
     )
 

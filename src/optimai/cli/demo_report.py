@@ -18,7 +18,8 @@ class NodeLine(Struct, frozen=True):
     accepted: int
     caught_by: str | None
     earned_nopi: int
-    undue_nopi: int  # of that: not free when it was suspended, or freed against the rule for newcomers
+    undue_nopi: int  # of that: not free when it was suspended
+    bond_nopi: int  # kept of what it earned, until it leaves; lost by who is suspended
     why: str
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from optimai.cli import connect
 from optimai.cli.demo_report import NodeLine, Report
-from optimai.core.money import Nano, opi
+from optimai.core.money import OPI, Nano, opi
 
 
 def begin(out: Console, url: str, campaign: str, site: str) -> None:
@@ -105,16 +105,18 @@ def _nodes(report: Report) -> Table:
     table.add_column("units done", justify="right")
     table.add_column("held", justify="right")
     table.add_column("earned, OPI", justify="right")
+    table.add_column("bond", justify="right")
     table.add_column("")
     for one in _together(report.nodes):
         style = "red" if one.caught_by else "none"
-        earned = opi(one.earned_nopi)
+        earned = f"{one.earned_nopi / OPI:.4f}"
         table.add_row(
             f"[b]{one.name}[/]{', simulated' if one.simulated else ''}",
             f"[{style}]{one.habit}[/]",
             f"{one.done:,}",
             f"{one.accepted:,}",
             earned,
+            f"{one.bond_nopi / OPI:.4f}" if one.bond_nopi else "",
             _why(one),
         )
     return table
@@ -135,6 +137,7 @@ def _together(nodes: Sequence[NodeLine]) -> list[NodeLine]:
         None,
         sum(one.earned_nopi for one in people),
         0,
+        sum(one.bond_nopi for one in people),
         "",
     )
     return [crowd, *rest]
@@ -144,4 +147,4 @@ def _why(one: NodeLine) -> str:
     if one.caught_by:
         kept = "; what it has was free before" if one.earned_nopi and not one.undue_nopi else ""
         return f"[red]suspended, caught by {one.caught_by}{kept}[/]"
-    return f"[dim]{one.why}[/]" if not one.earned_nopi else ""
+    return f"[dim]{one.why}[/]" if not one.earned_nopi + one.bond_nopi else ""

@@ -28,9 +28,16 @@ class Private:
     """The processes around a campaign. `start_…` each starts one thing and returns when it answers."""
 
     def __init__(
-        self, written: Written, home: Path, children: Children, allowed: Mapping[str, str] | None = None
+        self,
+        written: Written,
+        home: Path,
+        children: Children,
+        allowed: Mapping[str, str] | None = None,
+        protocol: str = "",
     ) -> None:
         """`allowed`: what the operator lets its node fetch from besides public addresses; no campaign can.
+
+        `protocol`: TOML of what differs in the network's numbers.
 
         Raises BadCampaign where something that is to stand beside the campaign's file does not, and where a crawl
         would leave out a part of its site without a word.
@@ -44,6 +51,7 @@ class Private:
         self.home = home
         self.children = children
         self.allowed = allowed or {}
+        self.protocol = protocol
         self.url = ""
         self.invite = ""
         self.hosts: Mapping[str, str] = {}  # the example's site: where its names lead
@@ -51,8 +59,17 @@ class Private:
 
     async def start_coordinator(self, port: int = 0) -> Child:
         seconds = int(self.campaign.private.epoch.total_seconds())
+        more = []
+        if self.protocol:
+            path = self.home.with_name("protocol.toml")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.protocol)
+            more = ["--protocol", str(path)]
         said, child = await connect.start(
-            self.children, self.home, "--epoch", f"{seconds}s", "--seal", "1s", "--silence", "15s", port=port
+            self.children,
+            self.home,
+            *("--epoch", f"{seconds}s", "--seal", "1s", "--silence", "15s", *more),
+            port=port,
         )
         self.url, self.invite = said.url, said.invite
         return child

@@ -20,6 +20,7 @@ from optimai.cli.connect import Url
 from optimai.cli.join import Folder
 from optimai.cli.private import LOCAL
 from optimai.client.get import parse_name
+from optimai.core.chance import MILLION
 from optimai.core.errors import BadValue
 from optimai.core.money import opi
 
@@ -166,7 +167,7 @@ def _pay(out: Console, lines: list[dict[str, Any]], has: int, each: bool) -> Non
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     many = len(lines) > MOST_LINES and not each
     for line in lines:
-        key = tuple(str(line[name]) for name in ("campaign", "step", "role", "state", "reason"))
+        key = tuple(str(line[name]) for name in ("campaign", "step", "role", "state", "reason", "quality"))
         alike.setdefault(key if many else (str(line["id"]),), []).append(line)
     for some in alike.values():
         _paid(out, some, many)
@@ -179,10 +180,13 @@ def _pay(out: Console, lines: list[dict[str, Any]], has: int, each: bool) -> Non
 def _paid(out: Console, some: list[dict[str, Any]], many: bool) -> None:
     one = some[0]
     amount, held, units = (sum(line[name] for line in some) for name in ("amount", "held", "units"))
+    quality = f" x {one['quality'] / MILLION:.3f} quality" if one["quality"] < MILLION else ""
+    taken = (("fined", "paid fines"), ("kept", "kept in the bond"))
+    less = [f"; {opi(cut)} {told}" for name, told in taken if (cut := sum(line[name] for line in some))]
     when = f"{len(some):,} lines" if many else one["at"][:19].replace("T", " ")
     out.print(
         f"{opi(amount):>14} OPI {one['state']:<9}  [b]{one['campaign']}/{one['step']}[/] {one['role']}, "
-        f"{held:,} of {units:,} {one['unit']}s at {opi(one['price'])}"
+        f"{held:,} of {units:,} {one['unit']}s at {opi(one['price'])}{quality}{''.join(less)}"
     )
     out.print(Padding(f"{when}  {escape(one['reason'])}", (0, 0, 0, 30), expand=False), style="dim")
 

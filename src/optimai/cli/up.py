@@ -24,6 +24,9 @@ def up(
     ] = False,
     epoch: Annotated[str, Parameter(help="How often pay is closed and shown, for a new network.")] = "1h",
     silence: Annotated[str, Parameter(help="After so long without a word a machine counts as gone.")] = "2m",
+    protocol: Annotated[
+        Path | None, Parameter(help="TOML of what differs in the protocol's numbers; from the next epoch on.")
+    ] = None,
     seal: Annotated[str, Parameter(help="How long a finished row waits for others at most.")] = "30s",
 ) -> None:
     """Run a network's coordinator. Prints an invite for nodes."""
@@ -33,6 +36,7 @@ def up(
 
     from optimai.cli.coordinator import serve
     from optimai.core.period import parse_period
+    from optimai.network import parameters
     from optimai.network.home import Home, Numbers
 
     numbers = Numbers(
@@ -41,6 +45,7 @@ def up(
         epoch_seconds=int(parse_period(epoch).total_seconds()),
         silence_seconds=parse_period(silence).total_seconds(),
         seal_seconds=parse_period(seal).total_seconds(),
+        protocol=parameters.read(protocol, not public) if protocol else None,
     )
     folder = home or settings.home() / "network"
     with suppress(KeyboardInterrupt):

@@ -6,7 +6,7 @@ the verdict, and free when the time to appeal is over. What is free is final.
 
     reserved   set aside at the offer, at most what the task can cost
     pending    the verdict counted its units; an overturned verdict still voids it
-    available  can be withdrawn; nobody can take it back
+    available  but for fines and the bond it can be withdrawn; nobody can take it back
     void       went back to escrow, all of it
 
 A zero is a line too: it is void, and its reason says why.
@@ -22,6 +22,7 @@ from optimai.core.errors import WrongMove
 from optimai.core.ids import AssignmentId, EarningId, OwnerId
 from optimai.core.money import Nano
 
+NOTHING = Nano(0)
 # The reason of a zero where a verdict came late, or changed late in somebody's favour.
 UNPAID = "the campaign's escrow could not pay it any more"
 
@@ -47,8 +48,10 @@ class Earning(Struct, frozen=True, kw_only=True):
     owner: OwnerId
     amount: Nano  # while it is reserved, the most that it can become
     state: State = State.RESERVED
-    release_at: Instant | None = None  # while it is pending: when it becomes available
+    release_at: Instant | None = None  # while it is pending: when it may become available
     reason: str = ""
+    fined: Nano = NOTHING  # of what became available: taken for fines,
+    kept: Nano = NOTHING  # and kept in the bond
 
 
 def pend(earning: Earning, amount: Nano, release_at: Instant, reason: str) -> Earning:
@@ -59,9 +62,11 @@ def pend(earning: Earning, amount: Nano, release_at: Instant, reason: str) -> Ea
     return replace(pending, amount=amount, release_at=release_at, reason=reason)
 
 
-def release(earning: Earning) -> Earning:
-    """The time to appeal is over: it is its owner's, for good."""
-    return _move(earning, State.AVAILABLE)
+def release(earning: Earning, fined: Nano = NOTHING, kept: Nano = NOTHING) -> Earning:
+    """The time to appeal is over: but for what is taken for fines and kept in the bond it is its owner's, for good."""
+    if not 0 <= fined + kept <= earning.amount or min(fined, kept) < 0:
+        raise ValueError(f"of {earning.amount} {fined} are fined and {kept} kept")
+    return replace(_move(earning, State.AVAILABLE), fined=fined, kept=kept)
 
 
 def void(earning: Earning, reason: str) -> Earning:

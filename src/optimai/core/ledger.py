@@ -6,9 +6,12 @@ OPI that came in. Transfers are linked by hash in the order they were settled, s
 that nobody can take one out or change one later.
 
     outside ──> available:R ──> escrow:C ──> reserved:C ──> pending:O ──> available:O ──> outside
-         deposit    │      fund   │  │   reserve   │      earn   │      release       withdraw
-                    └<── expire ──┘  ├<── return ──┘             │
-                                     └<─────── overturn ─────────┘
+         deposit    │      fund   │  │   reserve   │      earn   │ │    release       withdraw
+                    └<── expire ──┘  ├<── return ──┘             │ ├──> bond:O
+                                     └<─────── overturn ─────────┘ │ keep │
+                                                              fine └──> pool <── forfeit
+
+The pool is what fines and lost bonds come to; nobody has it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,6 +26,7 @@ from optimai.core.money import Nano
 
 Account = NewType("Account", str)
 OUTSIDE = Account("outside")
+POOL = Account("pool")
 
 
 def escrow(campaign: CampaignId) -> Account:
@@ -35,6 +39,11 @@ def reserved(campaign: CampaignId) -> Account:
 
 def pending(owner: OwnerId) -> Account:
     return Account(f"pending:{owner}")
+
+
+def bond(owner: OwnerId) -> Account:
+    """The first that he earned, in all kinds of work, until he leaves."""
+    return Account(f"bond:{owner}")
 
 
 def available(owner: OwnerId) -> Account:
@@ -52,11 +61,15 @@ FLOWS = {  # from which accounts each event takes, and to which it gives
     "earn": ("reserved", "pending"),
     "overturn": ("pending", "escrow"),
     "release": ("pending", "available"),
+    "keep": ("pending", "bond"),
+    "fine": ("pending", "pool"),
+    "forfeit": ("bond", "pool"),
 }
 _SAME = {
     "reserve",
     "return",
     "release",
+    "keep",
 }  # what leaves one account of a name arrives in the other of that name
 
 

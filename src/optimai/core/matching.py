@@ -16,7 +16,8 @@ class Asker(Struct, frozen=True):
     owner: OwnerId
     serial: int  # of the exchange in which it asks
     room: int
-    kinds: frozenset[str]  # that it can do and may do
+    kinds: frozenset[str]  # that it can do and may do,
+    no_audits: frozenset[str] = frozenset()  # and those that it may do, but not audit
 
 
 class Ready(Struct, frozen=True):
@@ -26,6 +27,7 @@ class Ready(Struct, frozen=True):
     cost: int  # nano-OPI that must be set aside for one try
     purse: CampaignId  # whose escrow pays
     pinned: NodeId | None = None
+    audit: bool = False  # it is an audit that it wants
 
 
 def match(
@@ -58,6 +60,7 @@ def match(
                 start[number] = place + 1
                 if (
                     one.kind in asker.kinds
+                    and not (one.audit and one.kind in asker.no_audits)
                     and places[one.task] > 0
                     and one.pinned in (None, asker.node)
                     and left[one.purse] >= one.cost

@@ -13,6 +13,7 @@ c is what a guess would be right in (1 / classes for opinions, 0 for machines), 
 0; ref is what the campaign holds for good enough. All of it is whole numbers, in millionths, rounded against the owner.
 """
 
+from collections.abc import Sequence
 from math import isqrt
 
 from msgspec import Struct
@@ -41,11 +42,18 @@ def observe(reputation: Reputation, held: Ppm) -> Reputation:
     )
 
 
+def amend(reputation: Reputation, before: Sequence[Ppm], now: Sequence[Ppm]) -> Reputation:
+    """Observations that another verdict replaced: what was counted goes, as if nothing had been forgotten since."""
+    held = sum(now) - sum(before)
+    fell = (len(now) - len(before)) * MILLION - held
+    return Reputation(max(0, reputation.held + held), max(0, reputation.fell + fell))
+
+
 def bound(reputation: Reputation) -> Ppm:
     """The share that holds at least, as far as one can say."""
     a, b = reputation.held, reputation.fell
     n = a + b
-    doubt = isqrt(Z2 * (1 + a * b // n + 1 + Z2 // 4)) + 1
+    doubt = isqrt(Z2 * (1 + a * b // max(1, n) + 1 + Z2 // 4)) + 1
     return Ppm(max(0, (a + Z2 // 2 - doubt) * MILLION // (n + Z2)))
 
 

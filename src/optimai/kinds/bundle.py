@@ -5,9 +5,9 @@ judges say what it was worth, the prices are those pinned at the offer, and the 
 must add up. Who has the epoch before as well sees that this one goes on where that one
 ended, and that its seed was fixed before it began.
 
-    shown and recomputed    signatures, draws by chance, verdicts, standings, amounts, links, balances
-    shown and claimed       prices, that an owner was on probation, that nobody else could be had, that
-                            rows were refused unseen, what a challenge asked for and what its right answer was
+    shown and recomputed    signatures, draws by chance, verdicts, conduct, amounts, fines, bonds, links, balances
+    shown and claimed       what was pinned at an offer (price, quality, audit rate), that nobody else could be had,
+                            that rows were refused unseen, what a challenge asked for and what its right answer was
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,19 +18,22 @@ from blake3 import blake3
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from optimai.core import ledger
+from optimai.core import conduct, ledger
+from optimai.core.assignment import Role
 from optimai.core.chance import Seed, commitment, happens
+from optimai.core.conduct import Conduct
 from optimai.core.earning import UNPAID, State
 from optimai.core.errors import DamagedKind, NotFound, OptimaiError
 from optimai.core.ids import EnvelopeId, OwnerId, TaskId, fingerprint
 from optimai.core.ledger import OUTSIDE, Account
-from optimai.core.standing import Standing, after, suspended
-from optimai.kinds import catalog, contract, ruling
+from optimai.kinds import catalog, consequence, ruling
+from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import More
 from optimai.kinds.lines import (
     CHUNK,
     HEAD,
     Balance,
+    Begun,
     Evidence,
     Head,
     Judged,
@@ -54,7 +57,8 @@ from optimai.wire.envelope import Envelope
 from optimai.wire.exchange import EXCHANGE, Met, Signed
 
 L = TypeVar("L")
-NEW = (Standing(), False)  # of whom nothing was counted, and who is not suspended
+NEW = Conduct()
+Key = tuple[OwnerId, str, Role]
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -135,7 +139,7 @@ def _apart(top: Head, lines: list[Line], key: bytes, head: Envelope, data: bytes
     if top.earnings[0] != last.earnings[1] or were(old) != _of(Was, lines):
         wrong.append("Its earnings do not begin as those of the epoch before ended.")
     if stood(old) != _of(Stood, lines):
-        wrong.append("Its standings do not begin as those of the epoch before ended.")
+        wrong.append("The owners' conduct does not begin as it ended in the epoch before.")
     closed = {one.account: one.closed for one in _of(Balance, old) if one.closed}
     opened = {one.account: one.opened for one in _of(Balance, lines) if one.opened}
     if closed != opened:
@@ -147,9 +151,8 @@ def _of(kind: type[L], lines: Iterable[Line]) -> list[L]:
     return [line for line in lines if isinstance(line, kind)]
 
 
-def _standings(lines: Iterable[Stood | Stands]) -> dict[tuple[OwnerId, str], tuple[Standing, bool]]:
-    """Of each owner in each kind: what was counted, and whether he is suspended."""
-    return {(line.owner, line.kind): (Standing(line.checked, line.faults), line.suspended) for line in lines}
+def _conducts(lines: Iterable[Stood | Stands]) -> dict[Key, Conduct]:
+    return {(line.owner, line.kind, line.role): line.conduct for line in lines}
 
 
 class _Recount:
@@ -168,8 +171,9 @@ class _Recount:
         self.unpaid = 0
         self.balances = _of(Balance, lines)
         self.links = _of(Link, lines)
-        self.standings = _standings(_of(Stood, lines))
-        self.closing = _standings(_of(Stands, lines))
+        self.conducts = _conducts(_of(Stood, lines))
+        self.closing = _conducts(_of(Stands, lines))
+        self.begun = _of(Begun, lines)
         self.counted: dict[int, tuple[int, int]] = {}  # assignment -> checked and faults by its last verdict
         self.proofs: dict[int, TaskId] = {}  # challenge -> the task for which its answer counts
         self.signed = dict(self._signed(line.envelope) for line in _of(Evidence, lines))
@@ -178,10 +182,24 @@ class _Recount:
                 self.wrong.append(f"{line.name} was judged by other rules than yours: {line.hash[:12]}.")
 
     def report(self) -> Report:
-        for one in self.verdicts:
-            self._verdict(one)
-        if self.standings != self.closing:
-            self.wrong.append("The owners' standings do not follow from the verdicts.")
+        freed = [
+            (line.freed, line.id, line) for line in self.earnings if line.freed and self._freed_now(line)
+        ]
+        judged = [(one.number, 0, one) for one in self.verdicts]
+        begun = [(one.number, 0, one) for one in self.begun]
+        events: list[tuple[int, int, Judged | Begun | Paid]] = [*judged, *begun, *freed]
+        for _, _, event in sorted(events, key=lambda one: one[:2]):
+            if isinstance(event, Judged):
+                self._verdict(event)
+            elif isinstance(event, Begun):
+                self._begin_again(event)
+            else:
+                self._paid_out(event)
+        if self.conducts != self.closing:
+            self.wrong.append(
+                "The owners' conduct does not follow from the verdicts, and from what was paid out."
+            )
+        self._bonds()
         self._amounts()
         self._ledger()
         return Report(
@@ -196,6 +214,10 @@ class _Recount:
             unpaid=self.unpaid,
             wrong=tuple(self.wrong),
         )
+
+    def _freed_now(self, line: Paid) -> bool:
+        """It was not free before this epoch."""
+        return line.state is State.AVAILABLE and (line.id in self.was or line.id > self.top.earnings[0])
 
     def _signed(self, one: Envelope) -> tuple[EnvelopeId, Signed | None]:
         """What it says, if the node that it names signed it."""
@@ -216,7 +238,7 @@ class _Recount:
         name = f"Verdict {one.number} on task {asked.task}"
         draw = one.record.draw
         drawn = draw.why == "chance"
-        if drawn and draw.audit != happens(self.seeds[draw.epoch], one.rate, "audit", asked.task):
+        if drawn and draw.audit != happens(self.seeds[draw.epoch], draw.rate, "audit", asked.task):
             self.wrong.append(f"{name}: its audit was not drawn by the epoch's seed.")
         results = [
             self._nothing(name, given)
@@ -228,14 +250,15 @@ class _Recount:
         if None in results or not all(proved):
             return
         for given in asked.given:
-            barred = self.standings.get((given.owner, asked.kind), NEW)[1]
-            if given.trusted == barred:
+            roles = {Role.ANSWER, given.role}
+            states = {self.conducts.get((given.owner, asked.kind, role), NEW).state for role in roles}
+            if given.trusted == (conduct.State.SUSPENDED in states):
                 self.wrong.append(f"{name}: assignment {given.assignment} was trusted wrongly.")
         ruled = ruling.rule(kind, asked, [result for result in results if result is not None])
         if isinstance(ruled, More) or ruled != one.record.ruled:
             self.wrong.append(f"{name} comes out otherwise: {ruled.reason}.")
             return
-        self._stand(one, kind.kind)
+        self._stand(one, kind)
 
     def _result(self, name: str, given: Given) -> Raw | None:
         name_of, _, index = given.result.partition(".")
@@ -272,36 +295,63 @@ class _Recount:
             here.add(one.id)
         return True
 
-    def _stand(self, one: Judged, kind: contract.Kind) -> None:
+    def _stand(self, one: Judged, kind: Loaded) -> None:
+        """What the verdict makes of those who had a part in it."""
         asked = one.record.asked
-        before = {given.assignment: given for given in asked.given}
-        for found in one.record.ruled.found:
-            given = before[found.assignment]
+        for given, found in zip(asked.given, one.record.ruled.found, strict=True):
             counted = (given.checked, given.faults)
             if self.counted.get(given.assignment, counted) != counted:
                 self.wrong.append(f"Verdict {one.number}: what was counted of {given.assignment} is wrong.")
-            standing, barred = self.standings.get((given.owner, asked.kind), NEW)
-            rest = Standing(standing.checked - given.checked, standing.faults - given.faults)
             self.counted[given.assignment] = (found.checked, found.faults)
-            self.standings[given.owner, asked.kind] = (after(rest, found.checked, found.faults), barred)
-        for owner in dict.fromkeys(given.owner for given in asked.given):
-            standing, barred = self.standings[owner, asked.kind]
-            self.standings[owner, asked.kind] = (
-                standing,
-                barred or suspended(standing, kind.tolerates, kind.fewest),
+            key = (given.owner, asked.kind, given.role)
+            self.conducts[key] = consequence.observed(
+                self.top.protocol,
+                kind,
+                asked.options,
+                one.record.draw,
+                given,
+                found,
+                self.conducts.get(key, NEW),
             )
+
+    def _paid_out(self, line: Paid) -> None:
+        """What became free of an earning: its owner's fines first, then his bond."""
+        key = (line.owner, line.kind, line.role)
+        self.conducts[key], split = consequence.paid_out(
+            self.top.protocol,
+            catalog.load(line.kind),
+            line.role,
+            line.price,
+            line.amount,
+            self.conducts.get(key, NEW),
+        )
+        if (split.fined, split.kept) != (line.fined, line.kept):
+            self.wrong.append(
+                f"Of earning {line.id} {split.fined} are fined and {split.kept} kept, says the rule."
+            )
+
+    def _begin_again(self, one: Begun) -> None:
+        before = self.conducts.get((one.owner, one.kind, one.role), NEW)
+        if before.state is not conduct.State.SUSPENDED or before.bond != one.lost:
+            self.wrong.append(f"{one.owner} can't begin again with {one.kind}, or lost another bond.")
+        self.conducts[one.owner, one.kind, one.role] = NEW
+
+    def _bonds(self) -> None:
+        kept: dict[str, int] = {}
+        for (owner, _, _), stands in self.closing.items():
+            kept[ledger.bond(owner)] = kept.get(ledger.bond(owner), 0) + stands.bond
+        has = {one.account: one.closed for one in self.balances if one.account.startswith("bond:")}
+        if {name: amount for name, amount in kept.items() if amount} != {
+            name: amount for name, amount in has.items() if amount
+        }:
+            self.wrong.append("The accounts of bonds are not what their owners' conduct says.")
 
     def _amounts(self) -> None:
         """Each assignment earned what its last verdict says: units that hold times its price, if it was trusted."""
         says: dict[int, tuple[int, OwnerId]] = {}
         for one in self.verdicts:
-            prices = {
-                given.assignment: (given.price * given.trusted, given.owner)
-                for given in one.record.asked.given
-            }
-            for found in one.record.ruled.found:
-                price, owner = prices[found.assignment]
-                says[found.assignment] = (found.units * price, owner)
+            for given, found in zip(one.record.asked.given, one.record.ruled.found, strict=True):
+                says[given.assignment] = (consequence.amount(given, found), given.owner)
         living: dict[int, Paid] = {}
         for line in self.earnings:
             if line.state is not State.VOID:

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from optimai import kinds
 from optimai.blobs.port import Blobs
 from optimai.core.campaign import Step, quote
-from optimai.core.chance import Seed
+from optimai.core.chance import Ppm, Seed
 from optimai.core.errors import BadCampaign, DamagedKind, NotFound
 from optimai.core.ids import BlobId, StepId
 from optimai.core.rows import Row
@@ -54,6 +54,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     needs: Callable[[Any], tuple[str, ...]]
     looks: Callable[[Any], tuple[str, ...]]
     bound: Callable[[Any, int], tuple[int, int]]
+    chance: Callable[[Any], Ppm]
     store: Store | None
     tables: str  # SQL of its own schema, or ""
 
@@ -72,6 +73,10 @@ def _no_columns(options: Any) -> tuple[str, ...]:
 
 def _a_unit_a_row(options: Any, rows: int) -> tuple[int, int]:
     return rows, rows
+
+
+def _never_by_chance(options: Any) -> Ppm:
+    return Ppm(0)
 
 
 def _folder(name: str) -> str:
@@ -147,6 +152,7 @@ def _put_together(folder: str) -> Loaded:
         needs=getattr(spec, "needs", _no_columns),
         looks=getattr(spec, "looks", _no_columns),
         bound=getattr(spec, "bound", _a_unit_a_row),
+        chance=getattr(spec, "chance", _never_by_chance),
         store=cast(Store, _import(folder, "store")) if (home / "store.py").is_file() else None,
         tables=tables.read_text() if tables.is_file() else "",
     )

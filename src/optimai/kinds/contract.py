@@ -14,6 +14,7 @@ A kind is plain functions in its own modules; `kinds.catalog` puts them together
               looks(options) -> columns that plan is shown           optional; default: none
               plan(options, state, news) -> Plan[Task]
               bound(options, rows) -> least and most units           optional; default: one a row
+              chance(options) -> share that a guess has right        optional; default: none
     judge.py  agree(case) -> Verdict | More
               rows(step, task, believed) -> rows to publish, as a blob or as they are; None for none
               audit(options, task, result, seed) -> Task    optional; default: the same task again
@@ -36,7 +37,7 @@ from optimai.core.assignment import Role
 from optimai.core.chance import Ppm
 from optimai.core.clock import Instant
 from optimai.core.ids import AssignmentId, BlobId, NodeId, OwnerId
-from optimai.core.standing import FEWEST_FAULTS
+from optimai.core.protocol import Checks
 
 O = TypeVar("O")  # noqa: E741
 T = TypeVar("T")
@@ -55,8 +56,9 @@ class Kind(Struct, frozen=True, kw_only=True):
     parallel: int = 1  # tasks that one worker process may have in hand at once
     memory_mb: int = 500  # its worker's limit
     audit: Ppm = Ppm(50_000)  # share of tasks that another owner checks, unless the campaign says otherwise
-    tolerates: Ppm = Ppm(100_000)  # share of faults in checked units that is no reason to suspend,
-    fewest: int = FEWEST_FAULTS  # and so many faults at least are one
+    checks: Checks = "again"  # how it is checked
+    tolerates: Ppm = Ppm(0)  # share of a task's checked units that may fall without its being a fault
+    good: Ppm = Ppm(750_000)  # an owner whose results hold in so many cases at least is paid the whole price
     carries: bool = False  # publish copies into each row the columns of its one parent that it lacks
     standing: bool = False  # one task for each node and epoch, paid by answered challenges
     files: frozenset[str] = frozenset()  # options that name a JSON-lines file; its rows are sent instead

@@ -11,11 +11,13 @@ from blake3 import blake3
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from optimai.core.chance import Ppm
+from optimai.core.assignment import Role
 from optimai.core.clock import Instant
+from optimai.core.conduct import Conduct
 from optimai.core.earning import State
 from optimai.core.ids import NetworkId, NodeId, OwnerId
 from optimai.core.ledger import Account, Transfer
+from optimai.core.protocol import Protocol
 from optimai.kinds.ruling import Record
 from optimai.wire.envelope import Envelope
 
@@ -34,6 +36,7 @@ class Head(Struct, frozen=True, kw_only=True):
     next_seed: str  # commitment to the seed of the epoch that opens now
     link: str  # last link of the ledger's chain
     earnings: tuple[int, int]  # highest number of an earning, when it opened and when it closed
+    protocol: Protocol  # the parameters by which it was checked, fined and paid
 
 
 class Node(Struct, frozen=True, tag="node"):
@@ -54,20 +57,19 @@ class SeedOf(Struct, frozen=True, tag="seed"):
     seed: bytes
 
 
-class _Standing(Struct, frozen=True):
+class _Conduct(Struct, frozen=True):
     owner: OwnerId
     kind: str
-    checked: int
-    faults: int
-    suspended: bool
+    role: Role
+    conduct: Conduct
 
 
-class Stood(_Standing, frozen=True, tag="stood"):
-    """How an owner stood when the epoch opened."""
+class Stood(_Conduct, frozen=True, tag="stood"):
+    """An owner's conduct when the epoch opened."""
 
 
-class Stands(_Standing, frozen=True, tag="stands"):
-    """How an owner stood when it closed: recomputed, and where the next epoch begins."""
+class Stands(_Conduct, frozen=True, tag="stands"):
+    """An owner's conduct when it closed: recomputed, and where the next epoch begins."""
 
 
 class Evidence(Struct, frozen=True, tag="envelope"):
@@ -76,8 +78,17 @@ class Evidence(Struct, frozen=True, tag="envelope"):
 
 class Judged(Struct, frozen=True, tag="verdict"):
     number: int
-    rate: Ppm
     record: Record
+
+
+class Begun(Struct, frozen=True, tag="begun"):
+    """Who was suspended long enough begins again, without the bond that he had."""
+
+    number: int  # in the order of verdicts
+    owner: OwnerId
+    kind: str
+    role: Role
+    lost: int
 
 
 class Was(Struct, frozen=True, tag="was"):
@@ -98,6 +109,12 @@ class Paid(Struct, frozen=True, tag="earning"):
     amount: int
     state: State
     reason: str
+    kind: str
+    role: Role
+    price: int
+    fined: int  # of what became available: taken for fines,
+    kept: int  # and kept in the bond;
+    freed: int | None  # when, in the order of verdicts
 
 
 class Balance(Struct, frozen=True, tag="balance"):
@@ -112,7 +129,7 @@ class Link(Struct, frozen=True, tag="link"):
     transfers: tuple[Transfer, ...]
 
 
-Line = Node | Kind | SeedOf | Stood | Stands | Evidence | Judged | Was | Paid | Balance | Link
+Line = Node | Kind | SeedOf | Stood | Stands | Evidence | Judged | Begun | Was | Paid | Balance | Link
 _lines = msgspec.json.Decoder(Line)
 
 

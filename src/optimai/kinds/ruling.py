@@ -11,9 +11,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from optimai.core.assignment import Role
-from optimai.core.chance import Ppm, Seed, happens
+from optimai.core.chance import MILLION, Ppm, Seed, happens
 from optimai.core.ids import AssignmentId, EnvelopeId, NodeId, OwnerId, ResultId, TaskId
-from optimai.core.standing import Standing, on_probation
 from optimai.kinds.catalog import Loaded
 from optimai.kinds.contract import Answer, Case, Challenge, More, Verdict
 
@@ -24,8 +23,10 @@ class Draw(Struct, frozen=True):
     """Whether a task was to be audited, and why. Chance is drawn from the epoch's seed."""
 
     audit: bool
-    why: Literal["always", "probation", "chance", "opinions", "nobody else"]
+    # closing: it waited too long for later audits; fault: another of its owner's results fell
+    why: Literal["always", "probation", "chance", "closing", "fault", "opinions", "nobody else"]
     epoch: int
+    rate: Ppm = Ppm(MILLION)  # the chance with which it was drawn
 
 
 class Shown(Challenge, frozen=True, kw_only=True):
@@ -44,9 +45,11 @@ class Given(Struct, frozen=True, kw_only=True):
     role: Role
     result: ResultId  # or NO_RESULT
     price: int
+    quality: Ppm  # the share of the price that its owner is paid,
+    rate: Ppm  # and of his results that were audited: pinned when it was offered
     trusted: bool
-    checked: int = 0  # units counted in its owner's standing by an earlier verdict on this very task,
-    faults: int = 0  # and faults: the new verdict's count replaces them
+    checked: int = 0  # units that an earlier verdict on this very task found checked,
+    faults: int = 0  # and fallen: the new verdict's count replaces them
     challenges: tuple[Shown, ...] = ()
     refused: str = ""  # why its rows could not be taken at all; it is then no answer
 
@@ -94,21 +97,22 @@ def draw(
     *,
     rate: Ppm,
     always: bool,
-    standings: Sequence[Standing],
+    pinned: Sequence[Ppm],
     seed: Seed,
     epoch: int,
     others: bool,
 ) -> Draw:
-    """Is this task to be audited? `standings` are of those who answered; `others`: could anybody else do it."""
+    """Is this task to be audited? `rate` is its step's, `pinned` are those of who answered; `others`: could anybody."""
     if kind.kind.audit == 0 and not always:
         return Draw(False, "opinions", epoch)
     if not others:
         return Draw(False, "nobody else", epoch)
     if always:
         return Draw(True, "always", epoch)
-    if any(on_probation(one) for one in standings):
+    most = max(pinned, default=rate)
+    if most > rate:
         return Draw(True, "probation", epoch)
-    return Draw(happens(seed, rate, "audit", task), "chance", epoch)
+    return Draw(happens(seed, most, "audit", task), "chance", epoch, most)
 
 
 def case(kind: Loaded, asked: Asked, results: Sequence[Raw]) -> Case[Any, Any, Any]:
@@ -169,7 +173,9 @@ def rule(kind: Loaded, asked: Asked, results: Sequence[Raw]) -> Ruled | More:
         finding = outcome.findings[one.assignment]
         if not (0 <= finding.units <= asked.units and 0 <= finding.faults <= finding.checked):
             raise ValueError(f"{kind.kind.name} finds {finding} in a task of {asked.units} units")
-        found.append(Found(one.assignment, finding.units, finding.checked, finding.faults, finding.why))
+        # To agree is an observation of an auditor, too (decision 015).
+        checked = max(finding.checked, int(one.role is Role.AUDIT and finding.units > 0))
+        found.append(Found(one.assignment, finding.units, checked, finding.faults, finding.why))
     return Ruled(
         believed=Raw(msgspec.json.encode(outcome.believed, order="sorted")),
         found=tuple(found),

@@ -111,6 +111,7 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
         sources[name] = await _add_input(tx, now, number, campaign.name, name, rows)
     for position, step in enumerate(campaign.steps, 1):
         kind = catalog.load(step.kind)
+        chosen = options[step.name]
         new = NewStep(
             campaign=number,
             position=position,
@@ -118,11 +119,12 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
             path=f"{campaign.name}/{step.name}",
             kind=step.kind,
             kind_hash=kind.hash,
-            options=msgspec.json.encode(options[step.name]),
+            options=msgspec.json.encode(chosen),
             source=sources[step.source],
             price=step.price.nano if step.price else 0,
             unit=kind.kind.unit,
             audit=kind.kind.audit if step.audit is None else step.audit,
+            chance=kind.chance(chosen),
             appeal=step.appeal,
             standing=kind.kind.standing,
         )

@@ -11,17 +11,17 @@ import msgspec
 from blake3 import blake3
 
 from optimai.core import ledger
+from optimai.core.assignment import Role
 from optimai.core.chance import Seed, commitment
 from optimai.core.clock import Instant
 from optimai.core.earning import State
 from optimai.core.ids import EnvelopeId
-from optimai.kinds import lines
+from optimai.kinds import lines, ruling
 from optimai.kinds.lines import Head, Line
-from optimai.kinds.ruling import Record
 from optimai.network.identity import Identity
-from optimai.network.store import epochs, money
+from optimai.network.store import conducts, epochs, money
 from optimai.network.store.epochs import Closed, Epoch
-from optimai.network.store.sql import Tx
+from optimai.network.store.sql import Record, Tx
 from optimai.wire import envelope
 
 
@@ -53,14 +53,42 @@ async def _link(tx: Tx, running: Epoch, now: Instant) -> str:
     return last
 
 
+async def _begun(tx: Tx, epoch: int) -> list[Line]:
+    return [
+        lines.Begun(row["number"], row["owner"], row["kind"], Role(row["role"]), row["lost"])
+        for row in await conducts.begun(tx, epoch)
+    ]
+
+
+async def _stands(tx: Tx) -> list[Line]:
+    return [lines.Stands(*key, stands) for key, stands in await conducts.all_of_them(tx)]
+
+
+def _paid(row: Record) -> lines.Paid:
+    return lines.Paid(
+        row["id"],
+        row["assignment"],
+        row["campaign"],
+        row["owner"],
+        row["amount"],
+        State(row["state"]),
+        row["reason"],
+        row["kind"],
+        Role(row["role"]),
+        row["price"],
+        row["fined"],
+        row["kept"],
+        row["freed"],
+    )
+
+
 async def _lines(tx: Tx, running: Epoch, opening: Sequence[Line], earnings: int) -> AsyncIterator[Line]:
     verdicts = await epochs.verdicts(tx, running.number)
     judged = [
-        lines.Judged(row["id"], row["rate"], msgspec.json.decode(row["body"], type=Record))
-        for row in verdicts
+        lines.Judged(row["id"], msgspec.json.decode(row["body"], type=ruling.Record)) for row in verdicts
     ]
-    for name, code in sorted({(row["kind"], row["kind_hash"]) for row in verdicts}):
-        yield lines.Kind(name, code)
+    for by in sorted({(row["kind"], row["kind_hash"]) for row in verdicts}):
+        yield lines.Kind(*by)
     for row in await epochs.seeds(tx, sorted({one.record.draw.epoch for one in judged} - {running.number})):
         yield lines.SeedOf(row["number"], row["seed"])
     for one_before in opening:
@@ -71,19 +99,11 @@ async def _lines(tx: Tx, running: Epoch, opening: Sequence[Line], earnings: int)
         yield lines.Node(node["id"], node["key"], node["owner"])
     for body in await epochs.envelopes(tx, _evidence(judged)):
         yield lines.Evidence(envelope.read(body))
-    for one in judged:
-        yield one
+    for line in (*judged, *await _begun(tx, running.number), *await _stands(tx)):
+        yield line
     were = [one.id for one in opening if isinstance(one, lines.Was)]
     for row in await epochs.earnings(tx, running.number, were, earnings):
-        yield lines.Paid(
-            row["id"],
-            row["assignment"],
-            row["campaign"],
-            row["owner"],
-            row["amount"],
-            State(row["state"]),
-            row["reason"],
-        )
+        yield _paid(row)
     changed: dict[str, int] = {}
     for row in await epochs.links(tx, running.number):
         link = lines.Link(row["before"], row["hash"], await epochs.transfers(tx, row["id"]))
@@ -92,8 +112,6 @@ async def _lines(tx: Tx, running: Epoch, opening: Sequence[Line], earnings: int)
         yield link
     for row in await epochs.accounts(tx):
         yield lines.Balance(row["name"], row["balance"] - changed.get(row["name"], 0), row["balance"])
-    for row in await epochs.standings(tx):
-        yield lines.Stands(row["owner"], row["kind"], row["checked"], row["faults"], row["suspended"])
 
 
 async def _open(tx: Tx, now: Instant, number: int) -> None:
@@ -118,6 +136,7 @@ async def _close(tx: Tx, now: Instant, running: Epoch) -> None:
         next_seed=commitment(seed_of(tx.network, running.number + 1)),
         link=last,
         earnings=earnings,
+        protocol=running.protocol,
     )
     head = envelope.sign(lines.HEAD, msgspec.json.encode(top), tx.network.key)
     await epochs.close(tx, running.number, envelope.write(head), await tx.blobs.put(data), now)

@@ -7,20 +7,21 @@ of his exchange counts.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 
 from msgspec import Raw, Struct
 
 from optimai.core.assignment import Assignment, Role, State, move, submit
 from optimai.core.clock import Instant
+from optimai.core.conduct import Conduct
 from optimai.core.errors import LeaseOver, NotFound, NotYours, OptimaiError, Replayed, WrongMove
-from optimai.core.ids import AssignmentId, CampaignId, EnvelopeId, NodeId, TaskId, result_id
+from optimai.core.ids import AssignmentId, CampaignId, EnvelopeId, NodeId, OwnerId, TaskId, result_id
 from optimai.core.matching import Asker, match
 from optimai.core.money import Nano
 from optimai.kinds import catalog
 from optimai.network import purse
-from optimai.network.store import challenges, nodes, offers, tries
-from optimai.network.store.nodes import Fence, Known
+from optimai.network.store import challenges, conducts, epochs, nodes, offers, tries
+from optimai.network.store.nodes import Fence, Fresh, Known
 from optimai.network.store.offers import Offered, Work
 from optimai.network.store.sql import Tx
 from optimai.network.store.tries import Evidence, Late
@@ -61,7 +62,7 @@ async def handle(tx: Tx, now: Instant, incoming: Sequence[Incoming]) -> list[Rep
     new = [one for one in incoming if one.known.node in fresh]
     taken = await _take_in(tx, now, new)
     offered = await _hand_out(
-        tx, now, [_asker(one, able[one.known.node], fresh[one.known.node].barred) for one in new]
+        tx, now, [_asker(one, able[one.known.node], fresh[one.known.node]) for one in new]
     )
     asked = await challenges.waiting(tx, [node for node, its in fresh.items() if its.challenged], now)
 
@@ -223,13 +224,14 @@ async def _hand_out(tx: Tx, now: Instant, asking: Sequence[Asker]) -> dict[NodeI
     return await _offer(tx, now, chosen, work)
 
 
-def _asker(one: Incoming, able: Sequence[str], barred: Set[str]) -> Asker:
+def _asker(one: Incoming, able: Sequence[str], fresh: Fresh) -> Asker:
     return Asker(
         node=one.known.node,
         owner=one.known.owner,
         serial=one.signed.serial,
         room=min(one.ask.room, MOST_OFFERS),
-        kinds=frozenset(kind for kind in able if kind.split("+")[0] not in barred),
+        kinds=frozenset(kind for kind in able if kind.split("+")[0] not in fresh.barred),
+        no_audits=frozenset(kind for kind in able if kind.split("+")[0] in fresh.no_audits),
     )
 
 
@@ -255,6 +257,12 @@ async def _offer(
 ) -> dict[NodeId, list[Offer]]:
     if not chosen:
         return {}
+    known = await conducts.of(tx, sorted({asker.owner for asker, _ in chosen}))
+
+    def stands(owner: OwnerId, one: Work) -> Conduct:
+        return known.get((owner, one.kind, one.role), Conduct())
+
+    protocol = await epochs.protocol(tx)
     made = [
         Offered(
             task=task,
@@ -264,6 +272,8 @@ async def _offer(
             role=work[task].role,
             units=work[task].units,
             price=work[task].price,
+            quality=work[task].quality(stands(asker.owner, work[task])),
+            rate=work[task].rate(stands(asker.owner, work[task]), protocol),
             campaign=work[task].campaign,
             lease_until=Instant((work[task].until or now) + catalog.load(work[task].kind).kind.lease),
             challenge_at=now if work[task].until else None,
@@ -283,6 +293,9 @@ async def _offer(
                 role=one.role,
                 units=one.units,
                 price=one.price,
+                quality=one.quality,
+                rate=one.rate,
+                protocol=protocol.hash,
                 lease_until=one.lease_until,
                 token=tx.network.token(assignment),
             )
@@ -294,6 +307,7 @@ async def _repeat(tx: Tx, old: Sequence[Incoming]) -> list[Reply | OptimaiError]
     """The same envelope again has the same reply, as far as it still holds; an older serial is refused."""
     if not old:
         return []
+    protocol = (await epochs.protocol(tx)).hash
     last = await nodes.last(tx, [one.known.node for one in old])
     batch = _Batch(
         await tries.lock(tx, [done.assignment for one in old for done in one.signed.results]), {}, {}
@@ -321,6 +335,9 @@ async def _repeat(tx: Tx, old: Sequence[Incoming]) -> list[Reply | OptimaiError]
                         role=Role(row["role"]),
                         units=row["units"],
                         price=row["price"],
+                        quality=row["quality"],
+                        rate=row["rate"],
+                        protocol=protocol,
                         lease_until=row["lease_until"],
                         token=tx.network.token(row["id"]),
                     )

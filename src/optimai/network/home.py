@@ -1,7 +1,7 @@
 """A coordinator's folder: the network's key, its name and numbers, its database and blobs.
 
 network.key    the key, readable by its owner only; whoever has it is the network
-network.json   name, private or not, length of an epoch: as they were when it was made
+network.json   name, private or not, length of an epoch: as they were when it was made; the protocol as it is now
 admin.token    the first token, with every scope
 postgres/      the embedded database, where no other is named
 blobs/         bytes by hash
@@ -13,9 +13,11 @@ from pathlib import Path
 import msgspec
 from blake3 import blake3
 from msgspec import Struct
+from msgspec.structs import replace
 from nacl.signing import SigningKey
 from nacl.utils import random as fresh
 
+from optimai.core.protocol import OPEN, PRIVATE, Protocol
 from optimai.network.identity import Identity
 from optimai.network.store import tokens
 from optimai.network.store.sql import Database
@@ -32,6 +34,9 @@ class Numbers(Struct, frozen=True, kw_only=True):
     seal_seconds: float = 30
     silence_seconds: float = 120
     patience_seconds: float = 60
+    protocol: Protocol | None = (
+        None  # None: the one that it has, at first what suits a private network or another
+    )
 
 
 class Home:
@@ -48,7 +53,11 @@ class Home:
         if not key.exists():
             about.write_bytes(msgspec.json.encode(numbers))
             secret(key, bytes(SigningKey.generate()).hex())
-        numbers = msgspec.json.decode(about.read_bytes(), type=Numbers)
+        kept = msgspec.json.decode(about.read_bytes(), type=Numbers)
+        if numbers.protocol:
+            kept = replace(kept, protocol=numbers.protocol)
+            about.write_bytes(msgspec.json.encode(kept))
+        numbers = kept
         return Identity(
             key=SigningKey(bytes.fromhex(key.read_text().strip())),
             name=numbers.name,
@@ -57,6 +66,7 @@ class Home:
             seal_after=timedelta(seconds=numbers.seal_seconds),
             silence=timedelta(seconds=numbers.silence_seconds),
             patience=timedelta(seconds=numbers.patience_seconds),
+            protocol=numbers.protocol or (PRIVATE if numbers.private else OPEN),
         )
 
     async def admin(self, database: Database) -> str:

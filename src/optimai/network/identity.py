@@ -13,6 +13,7 @@ from nacl.signing import SigningKey
 
 from optimai.core.errors import NoToken
 from optimai.core.ids import AssignmentId, NetworkId, fingerprint
+from optimai.core.protocol import PRIVATE, Protocol
 
 
 class Commands(Struct, frozen=True):
@@ -34,6 +35,7 @@ class Identity(Struct, frozen=True, kw_only=True, dict=True):
     seal_after: timedelta = timedelta(seconds=30)  # or when its first row is so old
     silence: timedelta = timedelta(minutes=2)  # after so long without a word a machine's tasks go to others
     patience: timedelta = timedelta(minutes=1)  # how long a private network waits for another owner to audit
+    protocol: Protocol = PRIVATE  # how it checks, fines and pays
     commands: Commands = Commands()
 
     @cached_property

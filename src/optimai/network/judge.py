@@ -3,7 +3,7 @@
 Takes the tasks whose answers are all in. The first time it draws whether another
 owner is to check them; then it asks their kind, and moves their assignments. It
 believes nothing by itself and pays nobody: settle does. It runs alone, so that
-verdicts have an order, and with it every owner's standing.
+verdicts have an order, and with it every owner's conduct.
 
 A judge that raises parks its own case, for its author to see; the others go on.
 """
@@ -17,23 +17,21 @@ from msgspec import Struct
 from optimai.core.assignment import Role
 from optimai.core.chance import Seed
 from optimai.core.clock import Instant
+from optimai.core.conduct import Conduct, State
 from optimai.core.ids import OwnerId
-from optimai.core.standing import Standing, after, suspended
-from optimai.kinds import catalog, ruling
+from optimai.kinds import catalog, consequence, ruling
 from optimai.kinds.catalog import Loaded
-from optimai.kinds.contract import Kind, More
+from optimai.kinds.contract import More
 from optimai.kinds.ruling import Asked, Draw, Found, Given, Record, Ruled
 from optimai.network import intake
-from optimai.network.store import challenges, epochs, events, judging, nodes, standings, tally
+from optimai.network.store import challenges, conducts, epochs, events, judging, nodes, tally
+from optimai.network.store.conducts import Key
 from optimai.network.store.epochs import Epoch
 from optimai.network.store.judging import Answered, Try
 from optimai.network.store.sql import Conflict, Tx
 from optimai.network.store.tally import Change
 
 log = logging.getLogger(__name__)
-
-Key = tuple[OwnerId, str]  # of an owner's standing in a kind
-Trust = tuple[Standing, bool]  # and whether it is suspended
 
 
 class _Bench(Struct, frozen=True):
@@ -43,7 +41,7 @@ class _Bench(Struct, frozen=True):
     epoch: Epoch
     private: bool
     able: Mapping[str, frozenset[OwnerId]]
-    trust: dict[Key, Trust]  # as of the last verdict
+    conducts: dict[Key, Conduct]  # as of the last verdict
 
     def others(self, case: Answered) -> bool:
         """Could anybody be asked who has not answered yet?"""
@@ -57,24 +55,33 @@ class _Bench(Struct, frozen=True):
         """Is it to be decided with what there is?"""
         return case.over or (self.private and not self.others(case))
 
-    def trust_in(self, owner: OwnerId, kind: str) -> Trust:
-        return self.trust.get((owner, kind), (Standing(), False))
+    def trusts(self, one: Try, kind: str) -> bool:
+        """Who may answer no more may not audit either."""
+        roles = {Role.ANSWER, one.role}
+        return not any(self.of(one.owner, kind, role).state is State.SUSPENDED for role in roles)
+
+    def of(self, owner: OwnerId, kind: str, role: Role) -> Conduct:
+        return self.conducts.get((owner, kind, role), Conduct())
 
 
 class _Changed(Struct, frozen=True):
-    """By a verdict: everybody's trust who had a part in it, and what their tries count for."""
+    """By a verdict: everybody's conduct who had a part in it, and what their tries count for."""
 
-    trust: Mapping[Key, Trust]
+    conducts: Mapping[Key, Conduct]
     counted: Sequence[Change]
 
 
 def _draw(kind: Loaded, bench: _Bench, case: Answered) -> Draw:
+    if case.draw and (case.audit is not None or not bench.last(case)):
+        return case.draw
+    if case.draw:  # it was to be audited, and nobody is there who could
+        return Draw(False, "nobody else", bench.epoch.number) if case.draw.audit else case.draw
     return ruling.draw(
         kind,
         case.id,
         rate=case.rate,
         always=case.always,
-        standings=[bench.trust_in(one.owner, case.kind)[0] for one in case.tries],
+        pinned=[one.rate for one in case.tries if one.role is Role.ANSWER],
         seed=bench.epoch.seed,
         epoch=bench.epoch.number,
         others=not bench.last(case),
@@ -82,8 +89,8 @@ def _draw(kind: Loaded, bench: _Bench, case: Answered) -> Draw:
 
 
 def _rule(kind: Loaded, case: Answered, asked: Asked, draw: Draw, sound: Sequence[Try]) -> Ruled | More:
-    """What was drawn the first time comes before what the kind says, if there is anything to check."""
-    if case.draw is None and draw.audit and sound:
+    """The audit that was drawn comes before what the kind says, if there is anything to check."""
+    if draw.audit and case.audit is None and sound:
         return More(1, draw.why, Role.AUDIT)
     return ruling.rule(kind, asked, [one.result for one in case.tries])
 
@@ -101,18 +108,18 @@ def _audit(kind: Loaded, seed: Seed, case: Answered, sound: Sequence[Try]) -> by
     return msgspec.json.encode(task, order="sorted")
 
 
-def _recount(bench: _Bench, case: Answered, ruled: Ruled, kind: Kind) -> dict[Key, Trust]:
+def _recount(
+    bench: _Bench, kind: Loaded, case: Answered, asked: Asked, draw: Draw, ruled: Ruled
+) -> dict[Key, Conduct]:
     """What was checked now counts instead of what an earlier verdict on this task had counted."""
-    trust: dict[Key, Trust] = {}
-    for before, found in zip(case.tries, ruled.found, strict=True):
-        key = (before.owner, case.kind)
-        standing, barred = trust.get(key) or bench.trust_in(*key)
-        rest = Standing(standing.checked - before.checked, standing.faults - before.faults)
-        trust[key] = (after(rest, found.checked, found.faults), barred)
-    return {
-        key: (standing, barred or suspended(standing, kind.tolerates, kind.fewest))
-        for key, (standing, barred) in trust.items()
-    }
+    changed: dict[Key, Conduct] = {}
+    for given, found in zip(asked.given, ruled.found, strict=True):
+        key = (given.owner, case.kind, given.role)
+        before = changed.get(key) or bench.of(*key)
+        changed[key] = consequence.observed(
+            bench.epoch.protocol, kind, asked.options, draw, given, found, before
+        )
+    return changed
 
 
 def _counted(before: Try, found: Found) -> Change:
@@ -125,8 +132,8 @@ def _counted(before: Try, found: Found) -> Change:
     )
 
 
-def _why(standing: Standing, again: int) -> str:
-    wrong = f"{standing.faults} of {standing.checked} checked units were wrong."
+def _why(conduct: Conduct, again: int) -> str:
+    wrong = f"{conduct.faults} of {conduct.checked} checked units were wrong."
     if not again:
         return f"{wrong} Nothing else of theirs was still to be paid out."
     tasks = "1 task" if again == 1 else f"{again} tasks"
@@ -144,7 +151,9 @@ async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered) -> Asked:
             role=one.role,
             result=one.name,
             price=one.price,
-            trusted=not bench.trust_in(one.owner, case.kind)[1],
+            quality=one.quality,
+            rate=one.rate,
+            trusted=bench.trusts(one, case.kind),
             checked=one.checked,
             faults=one.faults,
             challenges=tuple(shown.get(one.id, ())),
@@ -164,13 +173,28 @@ async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered) -> Asked:
     )
 
 
-async def _stand(tx: Tx, bench: _Bench, case: Answered, trust: Mapping[Key, Trust]) -> None:
-    await standings.save(tx, {key: standing for key, (standing, _) in trust.items()})
-    for (owner, kind), (standing, barred) in trust.items():
-        if barred and not bench.trust_in(owner, kind)[1]:
-            again = await standings.suspend(tx, owner, kind, bench.now)
-            title = f"Suspended {await nodes.name_of(tx, owner)} for {kind}"
-            await events.tell(tx, "bad", title, _why(standing, again), case.campaign, bench.now)
+async def _stand(tx: Tx, bench: _Bench, case: Answered, changed: Mapping[Key, Conduct]) -> None:
+    """Keep everybody's conduct, and look again at what else of theirs is not paid yet where something fell."""
+    await conducts.save(tx, changed)
+    for key, after in changed.items():
+        if key[2] is Role.ANSWER and after.faults > bench.of(*key).faults:
+            await conducts.look(tx, key[0], case.kind, bench.epoch.number)
+    for key, after in changed.items():
+        before = bench.of(*key)
+        if after.state is before.state:
+            continue
+        name, work = (
+            await nodes.name_of(tx, key[0]),
+            case.kind if key[2] is Role.ANSWER else f"auditing {case.kind}",
+        )
+        if after.state is State.SUSPENDED:
+            again = await conducts.suspend(tx, key, bench.now)
+            title, why = f"Suspended {name} for {work}", _why(after, again)
+            await events.tell(tx, "bad", title, why, case.campaign, bench.now)
+        elif before.state is State.SUSPENDED:
+            await conducts.lift(tx, key, bench.now)
+            why = "What had been found wrong of theirs was right, as others say now."
+            await events.tell(tx, "good", f"{name} may work on {work} again", why, case.campaign, bench.now)
 
 
 async def _judge(tx: Tx, bench: _Bench, case: Answered) -> _Changed | None:
@@ -178,7 +202,7 @@ async def _judge(tx: Tx, bench: _Bench, case: Answered) -> _Changed | None:
     kind = catalog.load(case.kind)
     asked = await _asked(tx, bench, kind, case)
     sound = [one for one, given in zip(case.tries, asked.given, strict=True) if not given.refused]
-    draw = case.draw or _draw(kind, bench, case)
+    draw = _draw(kind, bench, case)
     outcome = _rule(kind, case, asked, draw, sound)
     if isinstance(outcome, More):
         audit = _audit(kind, bench.epoch.seed, case, sound) if outcome.role is Role.AUDIT else None
@@ -187,10 +211,10 @@ async def _judge(tx: Tx, bench: _Bench, case: Answered) -> _Changed | None:
     await intake.believable(tx, kind, case, outcome.believed, sound)
     record = Record(asked=asked, draw=draw, ruled=outcome)
     await judging.close(tx, case, record, bench.epoch.number, bench.now)
-    trust = _recount(bench, case, outcome, kind.kind)
-    await _stand(tx, bench, case, trust)
+    changed = _recount(bench, kind, case, asked, draw, outcome)
+    await _stand(tx, bench, case, changed)
     counted = [_counted(before, found) for before, found in zip(case.tries, outcome.found, strict=True)]
-    return _Changed(trust, counted)
+    return _Changed(changed, counted)
 
 
 async def run(tx: Tx, now: Instant, limit: int) -> int:
@@ -207,7 +231,7 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         epoch,
         tx.network.private,
         await nodes.able(tx, sorted({case.able for case in cases}), now),
-        await standings.of(tx, sorted({one.owner for case in cases for one in case.tries})),
+        await conducts.of(tx, sorted({one.owner for case in cases for one in case.tries})),
     )
     counted: list[Change] = []
     ripe = [case for case in cases if not bench.hopes(case)]
@@ -225,7 +249,7 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
             await events.tell(tx, "bad", title, why, case.campaign, now)
         else:
             if ruled:
-                bench.trust.update(ruled.trust)
+                bench.conducts.update(ruled.conducts)
                 counted += ruled.counted
     await tally.add(tx, counted)
     return len(ripe)

@@ -13,6 +13,7 @@ from optimai.core import earning as earnings
 from optimai.core import ledger
 from optimai.core.assignment import Assignment
 from optimai.core.clock import Instant
+from optimai.core.conduct import Split
 from optimai.core.earning import UNPAID, Earning, State
 from optimai.core.ids import AssignmentId, CampaignId, OwnerId, TaskId
 from optimai.core.ledger import Account, Transfer
@@ -80,17 +81,36 @@ async def give_back(tx: Tx, assignments: Sequence[AssignmentId], reason: str, no
     await money.post(tx, moves.transfers(), now)
 
 
-async def release(tx: Tx, due: Sequence[tuple[Earning, CampaignId]], now: Instant) -> None:
-    """The time to appeal is over: pending becomes available, for good."""
+class Freed(Struct, frozen=True):
+    """An earning that becomes available, and what of it does not become its owner's."""
+
+    earning: Earning
+    split: Split
+
+
+async def release(tx: Tx, freed: Sequence[Freed], number: int, now: Instant) -> None:
+    """The time to appeal is over: pending becomes available, for good. `number` stands in the order of verdicts."""
     moves = Moves()
     paid: list[Change] = []
-    for earning, _ in due:
-        paid.append(Change(assignment=earning.assignment, pending=-earning.amount, available=earning.amount))
-        pending, available = ledger.pending(earning.owner), ledger.available(earning.owner)
-        moves.add("release", f"earnings from {earning.id}", pending, available, earning.amount)
-    await money.save(tx, [earnings.release(earning) for earning, _ in due], now)
+    for one in freed:
+        earning, split = one.earning, one.split
+        paid.append(Change(assignment=earning.assignment, pending=-earning.amount, available=split.free))
+        pending, about = ledger.pending(earning.owner), f"earnings from {earning.id}"
+        moves.add("release", about, pending, ledger.available(earning.owner), split.free)
+        moves.add("keep", about, pending, ledger.bond(earning.owner), split.kept)
+        moves.add("fine", about, pending, ledger.POOL, split.fined)
+    released = [earnings.release(one.earning, one.split.fined, one.split.kept) for one in freed]
+    await money.save(tx, released, now, number)
     await money.post(tx, moves.transfers(), now)
     await tally.add(tx, paid)
+
+
+async def forfeit(tx: Tx, lost: Sequence[tuple[OwnerId, Nano]], about: str, now: Instant) -> None:
+    """Bonds of those who begin again after a suspension."""
+    moves = Moves()
+    for owner, amount in lost:
+        moves.add("forfeit", about, ledger.bond(owner), ledger.POOL, amount)
+    await money.post(tx, moves.transfers(), now)
 
 
 Zero = tuple[AssignmentId, CampaignId, OwnerId, str]  # why nothing was earned

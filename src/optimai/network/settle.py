@@ -1,6 +1,6 @@
-"""Settle: verdicts become earnings, and earnings become free when the time to appeal is over.
+"""Settle: verdicts become earnings.
 
-It decides nothing about the work: units that hold, times the price pinned at the
+It decides nothing about the work: units that hold, times price and quality as pinned at the
 offer; nothing to who was suspended when it was judged, though the rows may stand. What
 was pending under an earlier verdict is brought to what the last one says. Of a parked
 task there is no verdict: what was set aside for it returns to escrow, and what an
@@ -9,9 +9,10 @@ earlier verdict had said of it stands.
 
 from optimai.core.clock import Instant
 from optimai.core.money import Nano
+from optimai.core.reward import work
 from optimai.network import purse
 from optimai.network.purse import Owed
-from optimai.network.store import money, settling
+from optimai.network.store import settling
 from optimai.network.store.sql import Tx
 
 SUSPENDED = (
@@ -27,7 +28,7 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
             assignment=row["id"],
             campaign=row["campaign"],
             owner=row["owner"],
-            amount=Nano(row["held"] * row["price"] if row["trusted"] else 0),
+            amount=work(row["held"], row["price"], row["quality"]) if row["trusted"] else Nano(0),
             reason=row["why"] or row["reason"] if row["trusted"] or not row["held"] else SUSPENDED,
             release_at=Instant(row["judged"] + row["appeal"]),
         )
@@ -41,10 +42,3 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
         now,
     )
     return len(tasks)
-
-
-async def release(tx: Tx, now: Instant, limit: int) -> int:
-    """Free at most `limit` earnings whose time to appeal is over."""
-    due = await money.due(tx, now, limit)
-    await purse.release(tx, due, now)
-    return len(due)

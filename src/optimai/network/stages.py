@@ -12,7 +12,20 @@ from datetime import timedelta
 from msgspec import Struct
 
 from optimai.core.clock import Instant
-from optimai.network import challenge, dataset, end, epoch, expire, judge, plan, publish, settle, stall
+from optimai.network import (
+    challenge,
+    closing,
+    dataset,
+    end,
+    epoch,
+    expire,
+    judge,
+    plan,
+    publish,
+    release,
+    settle,
+    stall,
+)
 from optimai.network.store.sql import Conflict, Database, Tx
 
 LOCKS = {"epoch": 7_100, "challenge": 7_101, "judge": 7_102}  # advisory lock keys
@@ -37,10 +50,11 @@ STAGES = (
     Stage("plan", plan.run, _SECOND, 20, ("seal",)),
     Stage("challenge", challenge.run, _SECOND, 500, lock="challenge"),
     Stage("judge", judge.run, _SELDOM, 200, ("settle", "plan", "publish", "seal"), "judge"),
-    Stage("settle", settle.run, _SELDOM, 500, ("epoch", "release", "end")),
-    Stage("release", settle.release, _SECOND, 500, ("end",), "judge"),  # who is being suspended is not paid
+    Stage("settle", settle.run, _SELDOM, 500, ("epoch", "release", "closing", "end")),
+    Stage("release", release.run, _SECOND, 500, ("end",), "judge"),  # who is being suspended is not paid
+    Stage("closing", closing.run, _SECOND, 50, ("judge",), "judge"),
     Stage("publish", publish.run, _SECOND, 10, ("plan", "seal", "dataset")),
-    Stage("seal", publish.seal, _SELDOM, 10, ("plan", "release", "dataset", "end")),
+    Stage("seal", publish.seal, _SELDOM, 10, ("plan", "release", "closing", "dataset", "end")),
     Stage("dataset", dataset.run, _SELDOM, 5, ("end",)),
     Stage("stall", stall.run, _SELDOM, 50, ("settle", "seal")),
     Stage("end", end.run, _SECOND, 20, ("judge", "publish", "seal", "stall")),

@@ -281,6 +281,8 @@ DRAWN = {  # why somebody else had to do it too, or not; chance has two outcomes
     "probation": "One of its owners is new, so another had to do it again.",
     "opinions": "Several were asked, and check each other.",
     "nobody else": "Nobody else could be asked to do it again.",
+    "closing": "It had waited for later checks that did not come, so it was drawn to be done again.",
+    "fault": "Something else of its owner's was found wrong, so all that was not paid yet was done again.",
 }
 
 

@@ -90,7 +90,10 @@ class Offer(Struct, frozen=True, kw_only=True):
     task: Raw
     role: Role
     units: int
-    price: int  # nano-OPI a unit
+    price: int  # nano-OPI a unit,
+    quality: int  # the share of it that this owner is paid, ppm,
+    rate: int  # and of his results that are audited
+    protocol: str  # hash of the network's parameters
     lease_until: Instant
     token: str  # for this assignment's blobs
 

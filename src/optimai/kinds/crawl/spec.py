@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from optimai.core.chance import Ppm
 from optimai.kinds.contract import Kind, News, Piece, Plan
 from optimai.kinds.crawl.outcome import MOST_PAGES, Outcome, Second, Url
 
@@ -23,6 +24,7 @@ KIND = Kind(
     unit="page",
     lease=timedelta(minutes=5),
     key=("url",),
+    tolerates=Ppm(100_000),  # pages change between two looks
     parallel=4,
 )
 

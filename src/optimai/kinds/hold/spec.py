@@ -26,7 +26,8 @@ KIND = Kind(
     gives=(),
     unit="answer",
     lease=timedelta(minutes=2),  # after the epoch has ended
-    audit=Ppm(0),  # each answer is held against our own bytes
+    audit=Ppm(0),
+    checks="challenges",  # each answer is held against our own bytes
     parallel=4,  # an epoch's task is waiting, most of the time
     standing=True,
 )

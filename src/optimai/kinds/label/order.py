@@ -17,8 +17,8 @@ from blake3 import blake3
 from msgspec import Struct, json
 
 from optimai.core.chance import Seed, draw
+from optimai.core.conduct import OPINIONS
 from optimai.core.ids import BlobId, RowId
-from optimai.core.standing import PROBATION
 
 DENSE = (2, 3)  # known rows and others in a window,
 SPARSE = (1, 19)  # and in a later one
@@ -44,7 +44,7 @@ def arrange(lines: Sequence[Line], known: Mapping[str, str], sample: int | None)
     others = sorted((line for line in lines if line.name not in known), key=turn)[:sample]
     arranged: list[Line] = []
     while tests or others:
-        few, many = DENSE if len(arranged) * DENSE[0] < PROBATION * sum(DENSE) else SPARSE
+        few, many = DENSE if len(arranged) * DENSE[0] < OPINIONS.probation * sum(DENSE) else SPARSE
         arranged += sorted(tests[:few] + others[:many], key=place)
         tests, others = tests[few:], others[many:]
     return arranged

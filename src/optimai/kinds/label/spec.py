@@ -10,7 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from optimai.core.chance import Ppm
+from optimai.core.chance import MILLION, Ppm
 from optimai.core.ids import RowId
 from optimai.kinds.contract import Kind, News, Piece, Plan, Shard
 from optimai.kinds.label import order
@@ -24,9 +24,10 @@ KIND = Kind(
     gives=("label", "votes", "of"),
     unit="answer",
     lease=timedelta(minutes=30),
-    audit=Ppm(0),  # opinions check each other
+    audit=Ppm(0),
+    checks="opinions",
     tolerates=Ppm(500_000),  # people err, and some known answers are disputable
-    fewest=4,  # three wrong of the first five happen to honest people, too
+    good=Ppm(500_000),
     files=frozenset({"known"}),
     carries=True,
 )
@@ -61,6 +62,10 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
 
 def known_answers(options: Options) -> Mapping[str, str]:
     return {row[options.by]: row["answer"] for row in options.known}
+
+
+def chance(options: Options) -> Ppm:
+    return Ppm(MILLION // len(options.choices))
 
 
 class Item(Struct, frozen=True, forbid_unknown_fields=True):

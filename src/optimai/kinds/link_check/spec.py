@@ -10,6 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from optimai.core.chance import Ppm
 from optimai.kinds.contract import Kind, News, Piece, Plan
 from optimai.kinds.link_check.seen import LONGEST, Link, Seen, is_address
 
@@ -21,6 +22,7 @@ KIND = Kind(
     gives=("url", "state", "status", "moved_to", "length", "refused"),
     unit="row",
     lease=timedelta(minutes=5),
+    tolerates=Ppm(100_000),  # so do servers
     parallel=4,
 )
 

@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from optimai.core.chance import Ppm
 from optimai.core.clock import Instant
 from optimai.core.ids import AssignmentId, CampaignId, EarningId, NodeId, OwnerId, TaskId
 from optimai.core.money import Nano
@@ -26,8 +27,11 @@ class Line(Struct, frozen=True, kw_only=True):
     unit: str
     units: int  # at most
     held: int  # that held
-    price: Nano  # for one
+    price: Nano  # for one,
+    quality: Ppm  # and the share of it that its owner is paid
     amount: Nano
+    fined: Nano  # of what is available: taken for fines,
+    kept: Nano  # and kept in the bond
     state: str  # reserved, pending, available, void
     reason: str
     release_at: Instant | None

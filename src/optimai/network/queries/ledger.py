@@ -13,11 +13,19 @@ from optimai.network.store.sql import Tx
 from optimai.wire import envelope
 
 MOST_EPOCHS = 50  # lines of them
-ORDER = ("outside", "available", "escrow", "reserved", "pending")  # in which money passes through them
+ORDER = (
+    "outside",
+    "available",
+    "escrow",
+    "reserved",
+    "pending",
+    "bond",
+    "pool",
+)  # in which money passes through them
 
 
 class Accounts(Struct, frozen=True):
-    """All accounts of one sort: outside, available, pending, reserved or escrow."""
+    """All accounts of one sort: outside, available, pending, reserved, escrow, bond or the pool."""
 
     sort: str
     accounts: int

@@ -2,12 +2,13 @@
 
 from msgspec import Struct
 
+from optimai.core.assignment import Role
 from optimai.core.chance import Ppm
 from optimai.core.clock import Instant
+from optimai.core.conduct import State
 from optimai.core.errors import NotFound
 from optimai.core.ids import NodeId, OwnerId
 from optimai.core.money import Nano
-from optimai.core.standing import Standing, on_probation
 from optimai.network.queries import earnings
 from optimai.network.queries.earnings import Line
 from optimai.network.queries.workers import Suspension, alone, done_twice, quality, suspension
@@ -22,10 +23,13 @@ class Trust(Struct, frozen=True, kw_only=True):
     """How far its owner is trusted with a kind of work."""
 
     kind: str
+    role: Role  # as who answers or as who audits
     checked: int
     faults: int
     done_twice: bool  # it is checked by doing it again: on probation all of it, later a share
     probation: bool
+    bond: Nano  # kept of what was earned, until it leaves
+    owed: Nano  # fines that are not paid yet
     alone: bool  # but nobody else is there to do it
     suspended: Suspension | None  # no more offers
 
@@ -78,16 +82,19 @@ async def named(tx: Tx, now: Instant, name: str) -> Paid:
 
 async def _nodes(tx: Tx, now: Instant, rows: list[Record]) -> tuple[Node, ...]:
     trust: dict[OwnerId, list[Trust]] = {row["owner"]: [] for row in rows}
-    standings = await watching.standings(tx, sorted(trust))
-    by_itself = await alone(tx, now, {one["kind"] for one in standings}, set(trust))
-    for one in standings:
+    conducts = await watching.conducts(tx, sorted(trust))
+    by_itself = await alone(tx, now, {one["kind"] for one in conducts}, set(trust))
+    for one in conducts:
         trust[one["owner"]].append(
             Trust(
                 kind=one["kind"],
+                role=Role(one["role"]),
                 checked=one["checked"],
                 faults=one["faults"],
                 done_twice=done_twice(one["kind"]),
-                probation=on_probation(Standing(one["checked"], one["faults"])),
+                probation=one["state"] == State.PROBATION,
+                bond=one["bond"],
+                owed=one["owed"],
                 alone=(one["owner"], one["kind"]) in by_itself,
                 suspended=suspension(one),
             )

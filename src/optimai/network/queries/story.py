@@ -24,7 +24,8 @@ class Node(Struct, frozen=True, kw_only=True):
     done: int  # units that its results were about
     accepted: int  # units that held
     suspended: tuple[str, ...]  # kinds for which it is
-    earned: Nano  # pending and available
+    earned: Nano  # pending and free
+    bond: Nano  # kept, and not lost
     by_answers: Nano  # of that, in the kinds for which it is suspended: not by audits;
     undue: Nano  # and what it should not have: not free when that happened, or freed against the rule
     why: str  # of the last line that earned nothing
@@ -59,6 +60,7 @@ async def of(tx: Tx, version: str, killed: str) -> Seen:
                 accepted=row["accepted"],
                 suspended=tuple(row["suspended"]),
                 earned=Nano(row["earned"]),
+                bond=Nano(row["bond"]),
                 by_answers=Nano(liars[row["name"]]["by_answers"] if row["name"] in liars else 0),
                 undue=Nano(liars[row["name"]]["undue"] if row["name"] in liars else 0),
                 why=row["why"] or "",

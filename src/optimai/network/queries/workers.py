@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence, Set
 
 from msgspec import Struct
 
+from optimai.core.assignment import Role
 from optimai.core.chance import MILLION, Ppm
 from optimai.core.clock import Instant
+from optimai.core.conduct import State
 from optimai.core.ids import CampaignId, NodeId, OwnerId
 from optimai.core.money import Nano
-from optimai.core.standing import Standing, on_probation
 from optimai.kinds import catalog
 from optimai.network.queries.private import WHY
 from optimai.network.store import nodes, watching
@@ -55,7 +56,7 @@ class Worker(Struct, frozen=True, kw_only=True):
 def done_twice(kind: str) -> bool:
     """Whether it is checked by doing it again; else several are asked, or the right answers are known."""
     whole = catalog.there().whole
-    return kind in whole and whole[kind].kind.audit > 0
+    return kind in whole and whole[kind].kind.checks == "again"
 
 
 def quality(checked: int, faults: int) -> Ppm | None:
@@ -76,14 +77,15 @@ async def of(tx: Tx, now: Instant, campaign: CampaignId, reasons: bool) -> tuple
     in_hand: dict[NodeId, list[tuple[str, int]]] = defaultdict(list)
     for one in await watching.in_hand(tx, campaign):
         in_hand[one["node"]].append((one["step"], one["tasks"]))
-    standings: dict[OwnerId, dict[str, Record]] = defaultdict(dict)
-    for one in await watching.standings(tx, sorted({row["owner"] for row in rows})):
-        standings[one["owner"]][one["kind"]] = one
+    conducts: dict[OwnerId, dict[str, Record]] = defaultdict(dict)
+    for one in await watching.conducts(tx, sorted({row["owner"] for row in rows})):
+        if one["role"] == Role.ANSWER:
+            conducts[one["owner"]][one["kind"]] = one
     by_itself = await alone(
         tx, now, {kind for row in rows for kind in row["kinds"]}, {row["owner"] for row in rows}
     )
     return together(
-        [_worker(now, row, reasons, in_hand[row["id"]], standings[row["owner"]], by_itself) for row in rows]
+        [_worker(now, row, reasons, in_hand[row["id"]], conducts[row["owner"]], by_itself) for row in rows]
     )
 
 
@@ -92,10 +94,10 @@ def _worker(
     row: Record,
     reasons: bool,
     in_hand: Sequence[tuple[str, int]],
-    standings: Mapping[str, Record],
+    conducts: Mapping[str, Record],
     by_itself: Set[tuple[OwnerId, str]],
 ) -> Worker:
-    here = {kind: standings[kind] for kind in row["kinds"] if kind in standings}
+    here = {kind: conducts[kind] for kind in row["kinds"] if kind in conducts}
     suspended = tuple(found for one in here.values() if (found := suspension(one)))
     barred = {one.kind for one in suspended}
     probation = [
@@ -103,7 +105,7 @@ def _worker(
         for kind in row["kinds"]
         if kind not in barred
         and done_twice(kind)
-        and (kind not in here or on_probation(Standing(here[kind]["checked"], here[kind]["faults"])))
+        and (kind not in here or here[kind]["state"] == State.PROBATION)
     ]
     return Worker(
         name=row["name"],
@@ -125,10 +127,10 @@ def _worker(
     )
 
 
-def suspension(standing: Record) -> Suspension | None:
-    if standing["suspended"] is None:
+def suspension(conduct: Record) -> Suspension | None:
+    if conduct["suspended"] is None:
         return None
-    return Suspension(*(standing[name] for name in ("kind", "suspended", "then_checked", "then_faults")))
+    return Suspension(*(conduct[name] for name in ("kind", "suspended", "then_checked", "then_faults")))
 
 
 def _zero_why(row: Record, suspended: Sequence[Suspension], reasons: bool) -> str:

@@ -26,6 +26,7 @@ class NewStep(Struct, frozen=True, kw_only=True):
     price: int
     unit: str
     audit: int
+    chance: int
     appeal: timedelta
     standing: bool
 
@@ -129,8 +130,8 @@ async def add_step(tx: Tx, new: NewStep) -> StepId:
     step: int = await tx.fetchval(
         """
         insert into step (campaign, position, name, path, kind, kind_hash, options, source, price, unit, audit,
-                          appeal, standing, state)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'running') returning id
+                          chance, appeal, standing, state)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'running') returning id
         """,
         new.campaign,
         new.position,
@@ -143,6 +144,7 @@ async def add_step(tx: Tx, new: NewStep) -> StepId:
         new.price,
         new.unit,
         new.audit,
+        new.chance,
         new.appeal,
         new.standing,
     )

@@ -1,5 +1,7 @@
 """When something is next due, for whoever drives the stages without looking every second."""
 
+from datetime import timedelta
+
 from optimai.core.clock import Instant
 from optimai.network.store.sql import Tx
 
@@ -9,7 +11,9 @@ async def moments(tx: Tx, now: Instant) -> dict[str, Instant]:
     row = await tx.fetchrow(
         """
         select (select min(lease_until) from assignment where state = 'offered') as expire,
-               (select min(release_at) from earning where state = 'pending') as release,
+               (select min(release_at) from earning where state = 'pending' and release_at > $3) as release,
+               (select min(release_at) from earning where state = 'pending' and release_at > $3) as closing,
+               (select min(suspended) + $4 from conduct where suspended is not null) as begun_again,
                (select closes from epoch where closed is null) as epoch,
                (select min(verdict.at) + $1 from task join verdict on verdict.id = task.stands
                  where task.state = 'closed' and not task.published) as publish,
@@ -22,6 +26,13 @@ async def moments(tx: Tx, now: Instant) -> dict[str, Instant]:
         """,
         tx.network.seal_after,
         tx.network.patience,
+        now,
+        timedelta(seconds=tx.network.protocol.away),
     )
     assert row is not None
-    return {stage: Instant(moment) for stage, moment in row.items() if moment is not None and moment > now}
+    moments = dict(row)
+    back = moments.pop("begun_again")
+    moments["release"] = min((one for one in (moments["release"], back) if one is not None), default=None)
+    return {
+        stage: Instant(moment) for stage, moment in moments.items() if moment is not None and moment > now
+    }

@@ -9,6 +9,7 @@ from optimai.core.chance import Seed
 from optimai.core.clock import Instant
 from optimai.core.ids import BlobId, EnvelopeId, NodeId, OwnerId
 from optimai.core.ledger import Transfer
+from optimai.core.protocol import Protocol
 from optimai.network.store.sql import Record, Tx
 
 
@@ -18,6 +19,7 @@ class Epoch(Struct, frozen=True, kw_only=True):
     opened: Instant
     closes: Instant
     closing: bool  # no more verdicts: what was judged is being settled
+    protocol: Protocol  # the parameters by which it is checked, fined and paid
 
 
 class Closed(Struct, frozen=True):
@@ -28,7 +30,7 @@ class Closed(Struct, frozen=True):
 async def running(tx: Tx) -> Epoch | None:
     """Locked: whoever closes it waits for the verdicts that are just being written, and they for him."""
     row = await tx.fetchrow(
-        "select number, seed, opened, closes, closing from epoch where closed is null for update"
+        "select number, seed, opened, closes, closing, protocol from epoch where closed is null for update"
     )
     return _epoch(row) if row else None
 
@@ -37,7 +39,7 @@ async def current(tx: Tx) -> Epoch:
     """Kept from closing until the end of this transaction."""
     for _ in range(2):  # who waited for one to close does not see the next until he looks again
         row = await tx.fetchrow(
-            "select number, seed, opened, closes, closing from epoch where closed is null for share"
+            "select number, seed, opened, closes, closing, protocol from epoch where closed is null for share"
         )
         if row is not None:
             break
@@ -53,7 +55,14 @@ def _epoch(row: Record) -> Epoch:
         opened=row["opened"],
         closes=row["closes"],
         closing=row["closing"],
+        protocol=msgspec.json.decode(row["protocol"], type=Protocol),
     )
+
+
+async def protocol(tx: Tx) -> Protocol:
+    """The one that holds now; where no epoch has begun yet, the one that will."""
+    found = await tx.fetchval("select protocol from epoch where closed is null")
+    return msgspec.json.decode(found, type=Protocol) if found else tx.network.protocol
 
 
 async def closed(tx: Tx, number: int = 0) -> Closed | None:
@@ -104,11 +113,12 @@ async def private(tx: Tx, number: int) -> frozenset[OwnerId]:
 
 async def open_next(tx: Tx, number: int, seed: Seed, opened: Instant, closes: Instant) -> None:
     await tx.execute(
-        "insert into epoch (number, seed, opened, closes) values ($1, $2, $3, $4)",
+        "insert into epoch (number, seed, opened, closes, protocol) values ($1, $2, $3, $4, $5)",
         number,
         seed,
         opened,
         closes,
+        msgspec.json.encode(tx.network.protocol),
     )
 
 
@@ -129,7 +139,7 @@ async def close(tx: Tx, number: int, head: bytes, bundle: str, now: Instant) -> 
 async def verdicts(tx: Tx, epoch: int) -> list[Record]:
     return await tx.fetch(
         """
-        select verdict.id, verdict.body, step.audit as rate, step.kind, step.kind_hash from verdict
+        select verdict.id, verdict.body, step.kind, step.kind_hash from verdict
           join task on task.id = verdict.task join step on step.id = task.step
          where epoch = $1 order by verdict.id
         """,
@@ -154,11 +164,14 @@ async def earnings(tx: Tx, epoch: int, were: Sequence[int], after: int) -> list[
     """New ones (numbered above `after`), those that `were` not final, and those judged in the epoch; all not final."""
     return await tx.fetch(
         """
-        select id, assignment, campaign, owner, amount, state, reason from earning
-         where id > $3 or id = any($2::bigint[]) or state in ('reserved', 'pending')
-            or assignment in (select assignment.id from verdict join assignment on assignment.task = verdict.task
-                               where verdict.epoch = $1)
-         order by id
+        select earning.id, earning.assignment, campaign, earning.owner, amount, earning.state, reason, fined, kept,
+               freed, split_part(task.kind, '+', 1) as kind, assignment.role, assignment.price
+          from earning join assignment on assignment.id = earning.assignment join task on task.id = assignment.task
+         where earning.id > $3 or earning.id = any($2::bigint[]) or earning.state in ('reserved', 'pending')
+            or earning.assignment in (
+               select assignment.id from verdict join assignment on assignment.task = verdict.task
+                where verdict.epoch = $1)
+         order by earning.id
         """,
         epoch,
         were,
@@ -177,9 +190,3 @@ async def transfers(tx: Tx, batch: int) -> tuple[Transfer, ...]:
 
 async def accounts(tx: Tx) -> list[Record]:
     return await tx.fetch("select name, balance from account order by name")
-
-
-async def standings(tx: Tx) -> list[Record]:
-    return await tx.fetch(
-        "select owner, kind, checked, faults, suspended is not null as suspended from standing order by owner, kind"
-    )

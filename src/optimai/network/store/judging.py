@@ -36,6 +36,8 @@ class Try(Struct, frozen=True, kw_only=True):
     node: NodeId
     role: Role
     price: int
+    quality: Ppm
+    rate: Ppm
     name: ResultId  # "" where none came: of standing work the answers to challenges are enough,
     result: Raw  # and this is null
     judged: bool  # by an earlier verdict,
@@ -119,7 +121,9 @@ async def lock_answered(
             over=row["over"],
             always=row["audited"],
             rate=row["rate"],
-            draw=Draw(row["to_audit"], row["drawn"], row["drawn_in"]) if row["drawn"] else None,
+            draw=Draw(row["to_audit"], row["drawn"], row["drawn_in"], row["drawn_at"])
+            if row["drawn"]
+            else None,
             audit=row["audit"],
             places=row["places"],
             believed=row["belief"],
@@ -132,7 +136,8 @@ async def lock_answered(
 async def _tries(tx: Tx, tasks: Sequence[TaskId]) -> dict[TaskId, list[Try]]:
     rows = await tx.fetch(
         """
-        select id, task, owner, node, role, state, price, envelope, place, held, checked, faults from assignment
+        select id, task, owner, node, role, state, price, quality, rate, envelope, place, held, checked, faults
+          from assignment
          where task = any($1::bigint[]) and state in ('returned', 'accepted', 'rejected') order by id
         """,
         tasks,
@@ -148,6 +153,8 @@ async def _tries(tx: Tx, tasks: Sequence[TaskId]) -> dict[TaskId, list[Try]]:
                 node=row["node"],
                 role=Role(row["role"]),
                 price=row["price"],
+                quality=row["quality"],
+                rate=row["rate"],
                 name=name,
                 result=signed[name] if name else Raw(b"null"),
                 judged=row["state"] != State.RETURNED,
@@ -178,8 +185,8 @@ async def want(
     await tx.execute(
         """
         update task set places = $2, role = $3, audit = coalesce($4, audit), drawn = coalesce($5, drawn),
-               to_audit = coalesce($6, to_audit), drawn_in = coalesce($7, drawn_in),
-               rank = case when $3 = 'audit' then 0 else rank end, wanted = $8
+               to_audit = coalesce($6, to_audit), drawn_in = coalesce($7, drawn_in), drawn_at = coalesce($8, drawn_at),
+               rank = case when $3 = 'audit' then 0 else rank end, wanted = $9
          where id = $1
         """,
         task,
@@ -191,14 +198,27 @@ async def want(
     )
 
 
-def _columns(draw: Draw | None) -> tuple[str | None, bool | None, int | None]:
-    return (draw.why, draw.audit, draw.epoch) if draw else (None, None, None)
+def _columns(draw: Draw | None) -> tuple[str | None, bool | None, int | None, int | None]:
+    return (draw.why, draw.audit, draw.epoch, draw.rate) if draw else (None, None, None, None)
 
 
 async def hope(tx: Tx, tasks: Sequence[TaskId], now: Instant) -> None:
     """Somebody is there who can take their places: be patient once more."""
     if tasks:
         await tx.execute("update task set wanted = $2 where id = any($1::bigint[])", tasks, now)
+
+
+async def look_again(tx: Tx, tasks: Sequence[TaskId], rate: Ppm, epoch: int) -> None:
+    """They are to be audited after all; `rate` is the chance with which they were drawn."""
+    await tx.execute(
+        """
+        update task set state = 'open', again = true, drawn = 'closing', to_audit = true, drawn_in = $3, drawn_at = $2
+         where id = any($1::bigint[])
+        """,
+        tasks,
+        rate,
+        epoch,
+    )
 
 
 async def park(tx: Tx, task: TaskId) -> None:
@@ -232,7 +252,8 @@ async def close(tx: Tx, case: Answered, record: Record, epoch: int, now: Instant
         """
         update task set state = 'closed', places = 0, again = false, settled = false, verdict = $2,
                stands = case when $3 then stands else $2 end, believed = case when $3 then believed else $4 end,
-               published = published and $3, told = told and $3, drawn = $5, to_audit = $6, drawn_in = $7
+               published = published and $3, told = told and $3, drawn = $5, to_audit = $6, drawn_in = $7,
+               drawn_at = $8
          where id = $1
         """,
         case.id,
@@ -250,7 +271,10 @@ async def close(tx: Tx, case: Answered, record: Record, epoch: int, now: Instant
     await tx.execute(
         """
         update assignment set state = new.state, held = new.held, checked = new.checked, faults = new.faults,
-               why = new.why, trusted = new.trusted
+               why = new.why, trusted = new.trusted,
+               clean_then = coalesce(assignment.clean_then, (
+                   select clean from conduct where conduct.owner = assignment.owner and conduct.kind = $8
+                                               and conduct.role = assignment.role), 0)
           from unnest($1::bigint[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[], $7::boolean[])
                as new (id, state, held, checked, faults, why, trusted)
          where assignment.id = new.id
@@ -262,4 +286,5 @@ async def close(tx: Tx, case: Answered, record: Record, epoch: int, now: Instant
         [one.faults for one in ruled.found],
         [one.why for one in ruled.found],
         [one.trusted for one in record.asked.given],
+        case.kind,
     )

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from optimai.core import ledger
+from optimai.core.assignment import Role
 from optimai.core.clock import Instant
 from optimai.core.earning import Earning, State
 from optimai.core.errors import NotEnough
-from optimai.core.ids import AssignmentId, CampaignId, OwnerId
+from optimai.core.ids import AssignmentId, CampaignId, OwnerId, TaskId
 from optimai.core.ledger import Account, Transfer
 from optimai.core.money import Nano, opi
-from optimai.core.standing import PROBATION
 from optimai.network.store.sql import Record, Tx
 
 
@@ -87,6 +88,8 @@ def _earning(row: Record) -> Earning:
         state=State(row["state"]),
         release_at=row["release_at"],
         reason=row["reason"],
+        fined=row["fined"],
+        kept=row["kept"],
     )
 
 
@@ -103,45 +106,94 @@ async def lock_of(
     return {row["assignment"]: (_earning(row), row["campaign"]) for row in rows}
 
 
-async def due(tx: Tx, now: Instant, limit: int) -> list[tuple[Earning, CampaignId]]:
+class Due(Struct, frozen=True, kw_only=True):
+    """An earning that may be paid out, and for what it is."""
+
+    earning: Earning
+    kind: str
+    role: Role
+    price: int
+
+
+async def due(tx: Tx, now: Instant, clear: int, limit: int) -> list[Due]:
     """Pending earnings whose time to appeal is over and whose task is neither being judged again nor to be settled.
 
-    A task that was parked then keeps the verdict that it had. A newcomer's pay also waits until all
-    that he had handed in by that time is judged, and that of his audits until there is nothing more
-    to come in their step: he may yet be found a liar, and to agree costs nothing.
+    Of these the ones that were looked at, or after which `clear` audits of their owner in the same kind were clean, or
+    at which nobody could look who was there; and all opinions of a step that is sealed. Of an auditor they are due when
+    he has stood his probation, or the step is sealed: to agree costs nothing. A task that was parked keeps its verdict.
     """
     rows = await tx.fetch(
         """
-        select earning.* from earning
+        select earning.*, split_part(task.kind, '+', 1) as kind, assignment.role, assignment.price from earning
           join assignment on assignment.id = earning.assignment
           join task on task.id = assignment.task
           join step on step.id = task.step
          where earning.state = 'pending' and earning.release_at <= $1 and task.state <> 'open' and task.settled
-           and (exists (select from standing
-                         where standing.owner = earning.owner and checked >= $3
-                           and standing.kind = split_part(task.kind, '+', 1))
-                or (assignment.role = 'answer' or step.state = 'sealed') and not exists (
-                    select from node
-                      join assignment as other on other.node = node.id and other.state = 'returned'
-                      join task as its on its.id = other.task and its.state = 'open'
-                     where node.owner = earning.owner and other.returned <= earning.release_at
-                       and split_part(its.kind, '+', 1) = split_part(task.kind, '+', 1)))
-         order by earning.release_at limit $2 for update of earning skip locked
+           and (assignment.role = 'answer' and (assignment.checked > 0 or task.drawn = 'nobody else' or task.to_audit)
+                or (assignment.role = 'audit' or task.drawn = 'opinions') and step.state = 'sealed'
+                or exists (select from conduct
+                            where conduct.owner = earning.owner and conduct.kind = split_part(task.kind, '+', 1)
+                              and conduct.role = assignment.role
+                              and case when assignment.role = 'audit' then conduct.state = 'standing'
+                                       else conduct.clean >= assignment.clean_then + $3 end))
+         order by earning.release_at, earning.id limit $2 for update of earning skip locked
         """,
         now,
         limit,
-        PROBATION,
+        clear,
     )
-    return [(_earning(row), row["campaign"]) for row in rows]
+    return [
+        Due(earning=_earning(row), kind=row["kind"], role=Role(row["role"]), price=row["price"])
+        for row in rows
+    ]
 
 
-async def save(tx: Tx, earnings: Sequence[Earning], now: Instant) -> None:
+class Waiting(Struct, frozen=True):
+    """Work that was paid for unlooked at, and waits for later audits that do not come."""
+
+    owner: OwnerId
+    kind: str
+    tasks: tuple[TaskId, ...]
+
+
+async def waiting(tx: Tx, now: Instant, clear: int, limit: int) -> list[Waiting]:
+    """Of sealed steps, by owner and kind: those of which nothing is being looked at already."""
+    rows = await tx.fetch(
+        """
+        select earning.owner, split_part(task.kind, '+', 1) as kind, array_agg(task.id order by task.id) as tasks
+          from earning
+          join assignment on assignment.id = earning.assignment
+          join task on task.id = assignment.task
+          join step on step.id = task.step
+         where earning.state = 'pending' and earning.release_at <= $1 and task.settled and task.state = 'closed'
+           and assignment.checked = 0 and assignment.role = 'answer' and not task.to_audit
+           and task.drawn = 'chance'
+           and step.state = 'sealed'
+           and not exists (select from conduct
+                            where conduct.owner = earning.owner and conduct.kind = split_part(task.kind, '+', 1)
+                              and conduct.role = 'answer'
+                              and conduct.clean >= assignment.clean_then + $2)
+           and not exists (select from assignment as other join task as its on its.id = other.task
+                            where other.owner = earning.owner and other.state in ('returned', 'accepted')
+                              and its.state = 'open' and split_part(its.kind, '+', 1) = split_part(task.kind, '+', 1))
+         group by earning.owner, split_part(task.kind, '+', 1) order by earning.owner, kind limit $3
+        """,
+        now,
+        clear,
+        limit,
+    )
+    return [Waiting(row["owner"], row["kind"], tuple(row["tasks"])) for row in rows]
+
+
+async def save(tx: Tx, earnings: Sequence[Earning], now: Instant, freed: int | None = None) -> None:
+    """`freed`, of those that become available: their number in the order of verdicts."""
     await tx.execute(
         """
         update earning set state = new.state, amount = new.amount, release_at = new.release_at,
-               reason = new.reason, at = $6
-          from unnest($1::bigint[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[])
-               as new (id, state, amount, release_at, reason)
+               reason = new.reason, at = $6, fined = new.fined, kept = new.kept, freed = $9
+          from unnest($1::bigint[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[], $7::bigint[],
+                      $8::bigint[])
+               as new (id, state, amount, release_at, reason, fined, kept)
          where earning.id = new.id
         """,
         [one.id for one in earnings],
@@ -150,7 +202,15 @@ async def save(tx: Tx, earnings: Sequence[Earning], now: Instant) -> None:
         [one.release_at for one in earnings],
         [one.reason for one in earnings],
         now,
+        [one.fined for one in earnings],
+        [one.kept for one in earnings],
+        freed,
     )
+
+
+async def number(tx: Tx) -> int:
+    """The next in the order of verdicts, in which a stranger recomputes what happened."""
+    return int(await tx.fetchval("select nextval('verdict_id_seq')"))
 
 
 async def reserve(
@@ -240,7 +300,10 @@ async def sums(tx: Tx) -> Mapping[str, Any]:
                     select 'pending:' || owner, sum(amount) from earning where state = 'pending' group by owner
                     ) as owed full join (select * from account where name like 'reserved:%' or name like 'pending:%')
                     as account using (name)
-                 where coalesce(owed.amount, 0) <> coalesce(account.balance, 0))::bigint as wrong_states
+                 where coalesce(owed.amount, 0) <> coalesce(account.balance, 0))::bigint as wrong_states,
+               (select count(*) from (select 'bond:' || owner as name, sum(bond) as amount from conduct group by owner)
+                    as kept full join (select * from account where name like 'bond:%') as account using (name)
+                 where coalesce(kept.amount, 0) <> coalesce(account.balance, 0))::bigint as wrong_bonds
         """
     )
     assert row is not None

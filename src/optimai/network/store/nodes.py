@@ -38,7 +38,8 @@ async def known(tx: Tx, nodes: Sequence[NodeId]) -> dict[NodeId, Known]:
 class Fresh(Struct, frozen=True):
     """What is known of a node whose exchange passed the fence."""
 
-    barred: frozenset[str]  # kinds for which its owner is suspended
+    barred: frozenset[str]  # kinds for which its owner is suspended,
+    no_audits: frozenset[str]  # and those that he may not audit
     challenged: bool  # a challenge waits for its answer
 
 
@@ -52,8 +53,10 @@ async def advance(tx: Tx, fences: Sequence[Fence], now: Instant) -> dict[NodeId,
                as new (id, serial, envelope, kinds, address)
          where node.id = new.id and node.serial < new.serial
         returning node.id,
-                  array(select kind from standing
-                         where standing.owner = node.owner and suspended is not null) as barred,
+                  array(select kind from conduct
+                         where conduct.owner = node.owner and suspended is not null and role = 'answer') as barred,
+                  array(select kind from conduct
+                         where conduct.owner = node.owner and suspended is not null and role = 'audit') as no_audits,
                   exists (select from challenge where challenge.node = node.id and answer is null) as challenged
         """,
         [one.node for one in fences],
@@ -63,7 +66,10 @@ async def advance(tx: Tx, fences: Sequence[Fence], now: Instant) -> dict[NodeId,
         [one.address for one in fences],
         now,
     )
-    return {row["id"]: Fresh(frozenset(row["barred"]), row["challenged"]) for row in rows}
+    return {
+        row["id"]: Fresh(frozenset(row["barred"]), frozenset(row["no_audits"]), row["challenged"])
+        for row in rows
+    }
 
 
 async def seen(tx: Tx, nodes: Sequence[NodeId], now: Instant) -> None:
@@ -119,9 +125,9 @@ async def able(
          cross join lateral (
                select distinct node.owner from node
                 where node.seen > $2 and wanted.kind = any(node.kinds)
-                  and not exists (select from standing
-                                   where standing.owner = node.owner and suspended is not null
-                                     and standing.kind = split_part(wanted.kind, '+', 1))
+                  and not exists (select from conduct
+                                   where conduct.owner = node.owner and suspended is not null
+                                     and conduct.kind = split_part(wanted.kind, '+', 1))
                 limit $3) as found
         """,
         kinds,

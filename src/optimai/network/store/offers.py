@@ -9,10 +9,14 @@ from datetime import timedelta
 from msgspec import Struct
 
 from optimai.core.assignment import Role
+from optimai.core.chance import Ppm
 from optimai.core.clock import Instant
+from optimai.core.conduct import Conduct
 from optimai.core.ids import AssignmentId, CampaignId, NodeId, OwnerId, TaskId
 from optimai.core.ledger import Transfer
 from optimai.core.matching import Ready
+from optimai.core.protocol import Protocol
+from optimai.kinds import catalog, consequence
 from optimai.network.store.money import columns, posting
 from optimai.network.store.sql import Record, Tx
 from optimai.network.store.tries import ROLES
@@ -30,10 +34,20 @@ class Work(Struct, frozen=True, kw_only=True):
     role: Role
     units: int
     price: int
+    audit: Ppm  # of the results of who is in standing
+    chance: Ppm  # what a guess is right in
     asked: int
     campaign: CampaignId
     purse: int  # what its escrow has; not locked, so the ledger looks again when it is moved
     until: Instant | None  # standing work: the end of its epoch
+
+    def quality(self, of: Conduct) -> Ppm:
+        """The share of the price that an owner who stands so is paid."""
+        return consequence.quality(catalog.load(self.kind), self.chance, self.role, of)
+
+    def rate(self, of: Conduct, protocol: Protocol) -> Ppm:
+        """And of his results that are audited."""
+        return consequence.rate(protocol, catalog.load(self.kind), self.audit, self.role, of)
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -44,6 +58,8 @@ class Offered(Struct, frozen=True, kw_only=True):
     role: Role
     units: int
     price: int
+    quality: Ppm
+    rate: Ppm
     campaign: CampaignId
     lease_until: Instant
     challenge_at: Instant | None  # standing work: when the stage `challenge` first looks at it
@@ -51,7 +67,8 @@ class Offered(Struct, frozen=True, kw_only=True):
 
 _READY = """
     select task.id, task.kind, task.places, task.pinned, task.body, task.audit, task.role, task.units,
-           task.asked, task.until, step.path, step.price, step.campaign, account.balance as purse
+           task.asked, task.until, step.path, step.price, step.audit as rate, step.chance, step.campaign,
+           account.balance as purse
 """
 
 
@@ -127,7 +144,13 @@ def _work(row: Record) -> Work:
     role = ROLES[row["role"]]
     return Work(
         ready=Ready(
-            row["id"], row["kind"], row["places"], row["price"] * row["units"], row["campaign"], row["pinned"]
+            row["id"],
+            row["kind"],
+            row["places"],
+            row["price"] * row["units"],
+            row["campaign"],
+            row["pinned"],
+            role is Role.AUDIT,
         ),
         kind=row["kind"].split("+")[0],
         step=row["path"],
@@ -135,6 +158,8 @@ def _work(row: Record) -> Work:
         role=role,
         units=row["units"],
         price=row["price"],
+        audit=row["rate"],
+        chance=row["chance"],
         asked=row["asked"],
         campaign=row["campaign"],
         purse=row["purse"],
@@ -168,21 +193,24 @@ async def offer(
         f"""
         with new as (
              select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::integer[],
-                                  $7::bigint[], $8::bigint[], $9::timestamptz[], $10::timestamptz[])
-                    as new (task, owner, node, serial, role, units, price, campaign, lease_until, challenge_at)),
-        {posting(11)},
+                                  $7::bigint[], $8::bigint[], $9::timestamptz[], $10::timestamptz[], $11::integer[],
+                                  $12::integer[])
+                    as new (task, owner, node, serial, role, units, price, campaign, lease_until, challenge_at, quality,
+                            rate)),
+        {posting(13)},
         taken as (
              update task set places = places - counted.n, asked = asked + counted.n
                from (select task, count(*)::smallint as n from new group by task) as counted
               where task.id = counted.task),
         made as (
-             insert into assignment (task, owner, node, role, state, price, units, offered, offered_in, lease_until,
-                                     challenge_at)
-             select task, owner, node, role, 'offered', price, units, $11, serial, lease_until, challenge_at from new
+             insert into assignment (task, owner, node, role, state, price, quality, rate, units, offered, offered_in,
+                                     lease_until, challenge_at)
+             select task, owner, node, role, 'offered', price, quality, rate, units, $13, serial, lease_until,
+                    challenge_at from new
              returning id, task, owner, price * units as amount),
         set_aside as (
              insert into earning (assignment, campaign, owner, amount, state, at)
-             select made.id, new.campaign, made.owner, made.amount, 'reserved', $11
+             select made.id, new.campaign, made.owner, made.amount, 'reserved', $13
                from made join new using (task, owner)
               where made.amount > 0)
         select id, task, owner from made
@@ -197,6 +225,8 @@ async def offer(
         [one.campaign for one in offers],
         [one.lease_until for one in offers],
         [one.challenge_at for one in offers],
+        [one.quality for one in offers],
+        [one.rate for one in offers],
         now,
         *columns(transfers),
     )
@@ -208,7 +238,7 @@ async def offered_in(tx: Tx, node: NodeId, serial: int) -> list[Record]:
     return await tx.fetch(
         """
         select assignment.id, split_part(task.kind, '+', 1) as kind, step.path, assignment.role, assignment.units,
-               assignment.price, assignment.lease_until,
+               assignment.price, assignment.quality, assignment.rate, assignment.lease_until,
                case when assignment.role = 'audit' then task.audit else task.body end as body
           from assignment join task on task.id = assignment.task join step on step.id = task.step
          where assignment.node = $1 and assignment.state = 'offered' and offered_in = $2

@@ -63,7 +63,8 @@ async def last_earnings(tx: Tx, node: str, most: int) -> list[Record]:
 
 _EARNINGS = """
     select earning.id, earning.assignment, campaign.name as campaign, step.name as step, step.unit,
-           task.id as task, node.name as node, assignment.role, assignment.price, assignment.units,
+           task.id as task, node.name as node, assignment.role, assignment.price, assignment.quality,
+           assignment.units, earning.fined, earning.kept,
            assignment.held, earning.amount, earning.state, earning.reason, earning.release_at, earning.at,
            campaign.private, campaign.requester, campaign.id as campaign_id
       from earning

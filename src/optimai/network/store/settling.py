@@ -23,7 +23,8 @@ async def lock_unsettled(tx: Tx, limit: int) -> list[TaskId]:
 async def judged(tx: Tx, tasks: Sequence[TaskId]) -> list[Record]:
     return await tx.fetch(
         """
-        select assignment.id, assignment.owner, assignment.held, assignment.price, assignment.why, trusted,
+        select assignment.id, assignment.owner, assignment.held, assignment.price, quality, assignment.why,
+               trusted,
                step.campaign, step.appeal, verdict.at as judged, verdict.reason
           from assignment
           join task on task.id = assignment.task

@@ -119,8 +119,8 @@ async def without_task(tx: Tx, step: StepId, kind: str, now: Instant) -> list[No
          where $2 = any(node.kinds) and node.seen > $3
            and not exists (select from task join epoch on epoch.closed is null
                             where task.step = $1 and task.pinned = node.id and task.until >= epoch.closes)
-           and not exists (select from standing where standing.owner = node.owner and standing.kind = $2
-                              and suspended is not null)
+           and not exists (select from conduct where conduct.owner = node.owner and conduct.kind = $2
+                              and conduct.role = 'answer' and suspended is not null)
          order by node.id
         """,
         step,

@@ -1,6 +1,5 @@
 """What a run's story is checked against."""
 
-from optimai.core.standing import PROBATION
 from optimai.network.store.sql import Record, Tx
 
 
@@ -34,10 +33,13 @@ async def nodes(tx: Tx) -> list[Record]:
                coalesce(array_agg(assignment.id) filter (where assignment.envelope is not null), '{}') as results,
                coalesce(sum(assignment.units) filter (where assignment.envelope is not null), 0)::bigint as done,
                coalesce(sum(assignment.held), 0)::bigint as accepted,
-               array(select kind from standing where standing.owner = node.owner and suspended is not null
-                      order by kind) as suspended,
-               (select coalesce(sum(amount), 0) from earning join assignment as its on its.id = earning.assignment
+               array(select kind from conduct where conduct.owner = node.owner and suspended is not null
+                        and role = 'answer' order by kind) as suspended,
+               (select coalesce(sum(amount - fined - kept), 0)
+                  from earning join assignment as its on its.id = earning.assignment
                  where its.node = node.id and earning.state in ('pending', 'available'))::bigint as earned,
+               (select coalesce(sum(bond), 0) from conduct
+                 where conduct.owner = node.owner and state <> 'suspended')::bigint as bond,
                (select earning.reason from earning join assignment as its on its.id = earning.assignment
                  where its.node = node.id and earning.state = 'void' order by earning.id desc limit 1) as why
           from node left join assignment on assignment.node = node.id
@@ -49,36 +51,23 @@ async def nodes(tx: Tx) -> list[Record]:
 async def liars(tx: Tx) -> list[Record]:
     """Of each node whose owner is suspended for a kind: what it has of that kind by answers, not audits; what is undue.
 
-    Undue is what was not free when its owner was suspended; and of a newcomer, what became free while something
-    of that kind that he had handed in by then had no verdict. What he handed in a second before may not have been
-    committed yet when release looked.
+    Undue is what was not free yet when its owner was suspended. What was kept in the bond is lost.
     """
     return await tx.fetch(
         """
         select node.name,
-               coalesce(sum(amount) filter (where its.role = 'answer'), 0)::bigint as by_answers,
-               coalesce(sum(amount) filter (
-                  where earning.state = 'pending' or earning.at > standing.suspended
-                     or standing.checked < $1 and exists (
-                        select from node as his
-                          join assignment as other on other.node = his.id
-                               and other.returned <= earning.release_at - interval '1 second'
-                          join task as that on that.id = other.task and that.state <> 'parked'
-                         where his.owner = earning.owner and split_part(that.kind, '+', 1) = standing.kind
-                           and not exists (
-                               select from verdict where verdict.task = that.id and verdict.at <= earning.at
-                                  and convert_from(verdict.body, 'utf8')::jsonb @> jsonb_build_object('asked',
-                                      jsonb_build_object('given', jsonb_build_array(
-                                      jsonb_build_object('assignment', other.id))))))), 0)::bigint as undue
+               coalesce(sum(amount - fined - kept) filter (where its.role = 'answer'), 0)::bigint as by_answers,
+               coalesce(sum(amount - fined - kept) filter (
+                  where earning.state = 'pending' or earning.at > conduct.suspended), 0)::bigint as undue
           from earning
           join assignment as its on its.id = earning.assignment
           join node on node.id = its.node
           join task on task.id = its.task
-          join standing on standing.owner = earning.owner and standing.kind = split_part(task.kind, '+', 1)
-         where standing.suspended is not null and earning.state in ('pending', 'available')
+          join conduct on conduct.owner = earning.owner and conduct.kind = split_part(task.kind, '+', 1)
+               and conduct.role = 'answer'
+         where conduct.suspended is not null and earning.state in ('pending', 'available')
          group by node.name
-        """,
-        PROBATION,
+        """
     )
 
 
@@ -122,8 +111,9 @@ async def overturned(tx: Tx) -> int:
               from task
               join verdict as early on early.task = task.id and early.id < task.verdict
               join assignment on assignment.task = task.id
-              join standing on standing.owner = assignment.owner and standing.kind = split_part(task.kind, '+', 1)
-             where standing.suspended is not null and assignment.price > 0
+              join conduct on conduct.owner = assignment.owner and conduct.kind = split_part(task.kind, '+', 1)
+                   and conduct.role = 'answer'
+             where conduct.suspended is not null and assignment.price > 0
                and exists (
                    select from jsonb_array_elements(convert_from(early.body, 'utf8')::jsonb #> '{ruled,found}') as found
                     where (found ->> 'assignment')::bigint = assignment.id and (found ->> 'units')::bigint > 0)

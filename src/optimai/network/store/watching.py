@@ -186,8 +186,8 @@ async def refused(tx: Tx, campaign: CampaignId, most: int) -> list[Record]:
         select assignment.id, assignment.role, assignment.units, held, faults, why, trusted, assignment.price,
                node.id as node, node.name, node.simulated, step.name as step, step.unit, verdict.at,
                node.simulated and node.hands = 'person' and not exists (
-                   select from standing where standing.owner = node.owner and standing.kind = step.kind
-                                          and suspended is not null) as crowd,
+                   select from conduct where conduct.owner = node.owner and conduct.kind = step.kind
+                                         and suspended is not null) as crowd,
                (select convert_from(earlier.body, 'utf8')::jsonb #>> '{ruled,found}' from verdict as earlier
                  where earlier.task = task.id and earlier.id < task.verdict
                  order by earlier.id desc limit 1) as before,
@@ -272,12 +272,10 @@ async def commonest_why(tx: Tx, step: StepId) -> str:
     )
 
 
-async def standings(tx: Tx, owners: Sequence[str]) -> list[Record]:
+async def conducts(tx: Tx, owners: Sequence[str]) -> list[Record]:
     return await tx.fetch(
         """
-        select owner, kind, checked, faults, suspended, then_checked, then_faults from standing
-         where owner = any($1::text[])
-         order by owner, kind
+        select * from conduct where owner = any($1::text[]) order by owner, kind, role
         """,
         owners,
     )

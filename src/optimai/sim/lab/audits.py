@@ -2,8 +2,7 @@
 
 from optimai.core import conduct
 from optimai.core.chance import MILLION, Ppm
-from optimai.core.conduct import State
-from optimai.core.money import Nano
+from optimai.core.conduct import State, Units
 from optimai.core.reward import work
 from optimai.sim.lab.players import LIE, PRICE, Player, Players, Result
 from optimai.sim.lab.strategies import Audit
@@ -69,19 +68,17 @@ class Audits:
 
     def _would_suspend(self, result: Result) -> bool:
         his = result.by.conduct
-        after = conduct.audited(his, Ppm(0), self.rules.terms)
+        after = conduct.observe(his, Units(1, 1), self.rules.terms)
         return State.SUSPENDED is after.state is not his.state
 
     def _judged(self, auditor: Player, *, held: bool, rate: Ppm = EACH) -> None:
         """Paid, or fined; `rate` is the chance with which a fault like this is found."""
         name, terms = auditor.name, self.rules.auditing
-        name.as_auditor = conduct.audited(name.as_auditor, Ppm(MILLION if held else 0), terms)
+        name.as_auditor = conduct.observe(name.as_auditor, Units(1, not held), terms)
         if held:
             self._pay(auditor)
         else:
-            name.as_auditor, _, _ = conduct.charge(
-                name.as_auditor, conduct.fine(PRICE, 1, rate, terms), Nano(0)
-            )
+            name.as_auditor = conduct.charge(name.as_auditor, conduct.fine(PRICE, 1, rate, terms))
             if name.as_auditor.state is State.SUSPENDED:
                 auditor.suspended += 1
                 name.audit_back = self.now + self.rules.away
@@ -90,5 +87,5 @@ class Audits:
         name = auditor.name
         amount = work(1, PRICE, conduct.quality(name.as_auditor, self.rules.good))
         if amount:
-            name.as_auditor, free = conduct.earn(name.as_auditor, amount, PRICE, self.rules.auditing)
-            name.audit_free += free
+            name.as_auditor, split = conduct.earn(name.as_auditor, amount, PRICE, self.rules.auditing)
+            name.audit_free += split.free

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from optimai.core import conduct
 from optimai.core.chance import MILLION, Ppm, Seed
-from optimai.core.conduct import State
+from optimai.core.conduct import State, Units
 from optimai.core.money import Nano
 from optimai.core.reward import work
 from optimai.sim.lab.audits import Audits
@@ -76,8 +76,7 @@ class World:
 
     def _answer(self, player: Player, now: int) -> Result | None:
         if now >= player.next_name and player.strategy.leaves(self.players.me(player, now)):
-            for line in player.name.pending:
-                line.asked = True
+            self._close(player.name)
             player.names.append(Name(player.number))
             player.next_name = now + -(-self.rules.away // self.rules.networks)
         name = player.name
@@ -127,17 +126,17 @@ class World:
     def _judged(self, result: Result, held: bool) -> None:
         name = result.by
         was_suspended = name.conduct.state is State.SUSPENDED
-        name.conduct = conduct.audited(name.conduct, Ppm(MILLION if held else 0), self.rules.terms)
+        name.conduct = conduct.observe(name.conduct, Units(1, not held), self.rules.terms, task=result.item)
         name.clean += held
         if held:
             return
         result.void = True
         self.open.append(result.item)
         del self.stands[result.item]
-        rate = Ppm(MILLION) if result.asked else result.rate  # who looks at all of them samples nothing
-        self._fine(name, conduct.fine(PRICE, 1, rate, self.rules.terms))
+        name.conduct = conduct.charge(name.conduct, conduct.fine(PRICE, 1, result.rate, self.rules.terms))
         for line in name.pending:
-            line.asked = True
+            if not line.asked:  # who looks at all of them samples nothing
+                line.asked, line.rate = True, Ppm(MILLION)
         if name.conduct.state is State.SUSPENDED and not was_suspended:
             self.players.all[name.player].suspended += 1
             name.back = self.audits.now + self.rules.away
@@ -145,13 +144,13 @@ class World:
             for line in name.pending:
                 line.amount = Nano(0)
 
-    def _fine(self, name: Name, fine: Nano) -> None:
-        waiting = [line for line in name.pending if not line.void]
-        pending = Nano(sum(line.amount for line in waiting))
-        name.conduct, taken, _ = conduct.charge(name.conduct, fine, pending)
-        for line in waiting:
-            part = min(taken, line.amount)
-            line.amount, taken = Nano(line.amount - part), Nano(taken - part)
+    def _close(self, name: Name) -> None:
+        """He leaves: of what waits, some is audited and stands for the rest."""
+        waiting = [line for line in name.pending if not (line.audited or line.void)]
+        many, rate = conduct.closing(len(waiting), self.rules.terms)
+        for _ in range(many):
+            line = waiting.pop(self.players.below(len(waiting), "closing"))
+            line.asked, line.rate = True, rate
 
     def _release(self, name: Name, now: int) -> None:
         while name.pending:
@@ -161,16 +160,15 @@ class World:
                 return
             name.pending.popleft()
             if not line.void:
-                name.conduct, free = conduct.earn(name.conduct, line.amount, PRICE, self.rules.terms)
-                name.free += free
+                name.conduct, split = conduct.earn(name.conduct, line.amount, PRICE, self.rules.terms)
+                name.free += split.free
 
     def _end(self) -> None:
-        """All leave: what was not paid out is audited first, and what fell then is done again by nobody."""
+        """All leave: some of what was not paid out is audited first, and what fell then is done again by nobody."""
         for one in self.players.all:
-            for name in one.names:
-                for line in name.pending:
-                    line.asked = True
+            self._close(one.name)
         self._audit_asked()
+        self._audit_asked()  # and all of who was found wrong
         for one in self.players.all:
             for name in one.names:
                 self._release(name, self.rules.draws + self.rules.appeal)

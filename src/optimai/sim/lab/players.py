@@ -6,6 +6,7 @@ from typing import Annotated
 
 from blake3 import blake3
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from optimai.core import conduct
 from optimai.core.chance import Ppm, Seed, below, happens
@@ -48,6 +49,12 @@ class Name(Struct, eq=False):
     back: int = 0  # the draw in which who is suspended may begin again,
     audit_back: int = 0  # and as an auditor
 
+    def has(self, terms: Terms) -> int:
+        pending = sum(line.amount for line in self.pending if not line.void)
+        owed = min(pending, self.conduct.owed)
+        bond = conduct.returned(replace(self.conduct, owed=Nano(self.conduct.owed - owed)), terms)
+        return self.free + pending - owed + bond
+
 
 class Result(Struct, eq=False):
     item: int
@@ -86,10 +93,8 @@ class Player(Struct, eq=False):
         return self.names[-1]
 
     def answers(self, terms: Terms) -> Kept:
-        """What is free, what is pending as if it held, and the bond of who leaves."""
-        pending = sum(line.amount for one in self.names for line in one.pending if not line.void)
-        bonds = sum(conduct.returned(one.conduct, terms) for one in self.names)
-        return Kept(sum(one.free for one in self.names) + pending + bonds, self.answering)
+        """What is free, what is pending as if it held, and the bond of who leaves, less what he owes."""
+        return Kept(sum(one.has(terms) for one in self.names), self.answering)
 
     def audits(self, terms: Terms) -> Kept:
         bonds = sum(conduct.returned(one.as_auditor, terms) for one in self.names)
@@ -122,6 +127,9 @@ class Players(Struct, frozen=True, eq=False):
     def chance(self, share: int, *about: str | int) -> bool:
         return happens(self.seed, Ppm(share), *about)
 
+    def below(self, bound: int, about: str) -> int:
+        return below(self.seed, bound, about, self.next())
+
     def next(self) -> int:
         self.drawn[0] += 1
         return self.drawn[0]
@@ -140,9 +148,7 @@ class Players(Struct, frozen=True, eq=False):
     def others(self, but: list[Player], many: int) -> list[Player]:
         """So many, drawn among those who may work and audit; fewer where there are not so many."""
         able = [one for one in self.all if one not in but and _able(one.name)]
-        return [
-            able.pop(below(self.seed, len(able), "others", self.next())) for _ in range(min(many, len(able)))
-        ]
+        return [able.pop(self.below(len(able), "others")) for _ in range(min(many, len(able)))]
 
 
 def _able(name: Name) -> bool:

@@ -67,6 +67,7 @@ create table step (
     price      bigint not null,
     unit       text not null,
     audit      integer not null,                   -- ppm of tasks
+    chance     integer not null default 0,         -- what a guess is right in, ppm
     appeal     interval not null,
     state      text not null check (state in ('running', 'sealed')),
     standing   boolean not null default false,
@@ -117,7 +118,8 @@ create table task (
     failed    smallint not null default 0,         -- of those, declined or lapsed
     drawn     text,                                -- why it is audited, or why not; null: not decided yet,
     to_audit  boolean,                             -- whether it is,
-    drawn_in  integer,                             -- and the epoch whose seed said so
+    drawn_in  integer,                             -- the epoch whose seed said so,
+    drawn_at  integer,                             -- and with which chance, ppm
     audit     bytea,                               -- what auditors are asked
     again     boolean not null default false,      -- an owner behind it was suspended: judge again
     verdict   bigint,                              -- the last one,
@@ -145,7 +147,9 @@ create table assignment (
     node        text not null,
     role        text not null,
     state       text not null,
-    price       bigint not null,                   -- pinned at the offer
+    price       bigint not null,                   -- pinned at the offer, as are
+    quality     integer not null,                  -- the share of it that its owner is paid
+    rate        integer not null,                  -- and of his results that are audited, ppm
     units       integer not null,
     offered     timestamptz not null,
     offered_in  bigint not null,                   -- serial of the exchange that brought it
@@ -158,6 +162,7 @@ create table assignment (
     checked     integer not null default 0,        -- units somebody looked at,
     faults      integer not null default 0,        -- and how many were wrong
     trusted     boolean not null default true,     -- its owner, when it was judged: else what holds of it is not paid
+    clean_then  integer,                           -- his clean audits when it was first judged
     why         text not null default ''
 ) with (fillfactor = 50);
 create unique index assignment_one_try on assignment (  -- what lapsed or was declined stands in nobody's way
@@ -174,6 +179,9 @@ create table earning (
     amount     bigint not null check (amount >= 0),
     state      text not null,
     release_at timestamptz,
+    fined      bigint not null default 0,          -- of what became available: taken for fines,
+    kept       bigint not null default 0,          -- and kept in the bond
+    freed      bigint,                             -- when, in the order of verdicts
     reason     text not null default '',
     at         timestamptz not null
 );
@@ -195,17 +203,36 @@ create table verdict (                             -- a log: judged again is one
 create index verdict_epoch on verdict (epoch, id);
 create index verdict_task on verdict (task);
 
-create table standing (
+create table conduct (                             -- of an owner in a kind of work: core/conduct.py
     owner     text not null,
     kind      text not null,
-    checked   integer not null,
+    role      text not null,                       -- as who answers or as who audits
+    state     text not null check (state in ('probation', 'standing', 'suspended')),
+    held      bigint not null,                     -- observations that held and fell, ppm
+    fell      bigint not null,
+    audits    integer not null,
+    clean     integer not null,
+    checked   integer not null,                    -- units
     faults    integer not null,
+    recent    jsonb not null,
+    bond      bigint not null check (bond >= 0),
+    owed      bigint not null check (owed >= 0),   -- fines that are not paid yet
     suspended timestamptz,
     then_checked integer not null default 0,       -- when it was suspended: judged again without trust, it counts on
     then_faults  integer not null default 0,
-    primary key (owner, kind)
+    primary key (owner, kind, role)
 );
-create index standing_suspended on standing (owner) where suspended is not null;
+create index conduct_suspended on conduct (owner) where suspended is not null;
+
+create table begun_again (                         -- whose suspension is over: what was lost, in the order of verdicts
+    number bigint primary key,
+    epoch  integer not null,
+    owner  text not null,
+    kind   text not null,
+    role   text not null,
+    lost   bigint not null,
+    at     timestamptz not null
+);
 
 create table tally (                               -- what a node did in a step, counted with each verdict and each payment:
     step      bigint not null,                     -- pages read this, however many tries there were
@@ -265,6 +292,7 @@ create table epoch (
     opened timestamptz not null,
     closes timestamptz not null,
     closing boolean not null default false,        -- no more verdicts: what was judged is being settled
+    protocol bytea not null,                       -- its parameters
     closed timestamptz,
     head   bytea,                                  -- signed header of its bundle,
     bundle text                                    -- and the bundle's blob
