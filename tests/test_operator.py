@@ -166,3 +166,18 @@ def test_a_campaign_runs_on_a_network_that_is_up(network: Network, tmp_path: Pat
     assert row, said.stdout
     assert "counts" in optimai(network.home, "trace", "third@1", row[1], *here).stdout
     assert optimai(network.home, "cancel", "third", *here).stderr.startswith("not_found: ")
+
+
+def test_a_machine_that_leaves_is_offered_nothing_more_and_waits_for_nothing(network: Network):
+    """The last test of this network: it has nobody else to work."""
+    log = network.home / "join.log"
+    said = optimai(network.home, "leave")
+    assert said.returncode == 0, said.stderr
+    assert "You are offered nothing more" in said.stdout
+    wait(lambda: "Nothing waits any more" in optimai(network.home, "leave").stdout, log)
+    file = network.home / "fourth.yaml"
+    file.write_bytes(msgspec.json.encode(campaign("fourth") | {"until": "3s"}))
+    here = ("--home", str(network.home / "network"))
+    optimai(network.home, "deposit", "1", "--reference", "fourth", *here)
+    optimai(network.home, "run", str(file), *here)
+    assert "1.000 returned" in optimai(network.home, "status", "fourth", *here).stdout

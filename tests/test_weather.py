@@ -49,7 +49,7 @@ async def test_the_same_seed_gives_the_same_history(dsn: str, database: Database
     told = await history(first)
     async with database.begin() as (tx, _):
         await tx.execute(
-            "truncate owner, node, campaign, step, task, assignment, earning, verdict, conduct, begun_again, "
+            "truncate owner, node, campaign, step, task, assignment, earning, verdict, conduct, ended, leaving, "
             "challenge, blob, version, epoch, account, transfer, batch, envelope, shard, feed "
             "restart identity cascade"
         )

@@ -1,4 +1,4 @@
-"""`optimai deposit`, `withdraw` and `token`: money in, an owner's pay out, and who may speak with a network."""
+"""`optimai deposit`, `withdraw`, `leave` and `token`: money in, pay and bond out, who may speak with a network."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from optimai.cli import children, connect, settings
 from optimai.cli.connect import Folder as NetworkFolder
 from optimai.cli.connect import Url
 from optimai.cli.join import Folder
-from optimai.client.network import Booked, Client
+from optimai.client.network import Booked, Client, Leaves
 from optimai.core.errors import BadValue
 from optimai.core.money import Nano, opi, parse_opi
 
@@ -51,6 +51,40 @@ def _some(what: str, amount: str) -> Nano:
 
 def _again(reference: str, done: str) -> str:
     return f"Nothing was {done}: the reference {escape(reference)} was booked before."
+
+
+def leave(*, home: Folder = None) -> None:
+    """Leave the network, and have the bond back when all that this machine's owner did is paid out.
+
+    Nothing more is offered from now on. Say it again to see how far it is; `optimai join` takes it back.
+    """
+    from optimai.node import keys
+    from optimai.node.clock import now
+    from optimai.node.home import Home
+
+    place = Home(home or settings.home() / "node")
+    config = place.config()
+
+    async def run() -> Leaves:
+        async with Client(config.url) as network:
+            return await network.leave(keys.key(place.folder, keys.OWNER), now())
+
+    told = children.run(run())
+    out = Console(highlight=False)
+    if told.waiting:
+        out.print(
+            f"{told.waiting:,} results of yours still wait for a verdict or for their time to be paid out."
+        )
+    if told.bond_nopi:
+        less = f", less the {opi(Nano(told.owed_nopi))} that you owe" if told.owed_nopi else ""
+        out.print(f"Your bond of {opi(Nano(told.bond_nopi))} OPI comes back when they are{less}.")
+    if told.lost_nopi:
+        out.print(f"{opi(Nano(told.lost_nopi))} OPI of it are lost: you are suspended for that work.")
+    if not told.waiting and not told.bond_nopi:
+        out.print(
+            "Nothing waits any more. `optimai pay` says what you have, `optimai withdraw` takes it out."
+        )
+    out.print("You are offered nothing more; `optimai join` takes that back.", style="dim")
 
 
 def deposit(

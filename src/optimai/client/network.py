@@ -16,12 +16,14 @@ import msgspec
 from msgspec import Struct
 from nacl.signing import SigningKey, VerifyKey
 
+from optimai.core.clock import Instant
 from optimai.core.errors import BadSignature, OptimaiError, Unreachable, known, told
 from optimai.core.ids import BlobId, NetworkId, blob_id, fingerprint
 from optimai.core.version import VERSION, Version
 from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
 from optimai.wire.exchange import NETWORK, Network
+from optimai.wire.leaving import LEAVING, Leaving
 from optimai.wire.withdrawal import WITHDRAWAL, Withdrawal
 
 T = TypeVar("T")
@@ -32,6 +34,15 @@ class Booked(Struct, frozen=True):
 
     available_nopi: int  # on the account afterwards
     again: bool  # the reference was booked before, so nothing moved
+
+
+class Leaves(Struct, frozen=True):
+    """What an owner who leaves still waits for."""
+
+    waiting: int  # results without a verdict, and lines of pay that are not free yet
+    bond_nopi: int  # that comes back then,
+    owed_nopi: int  # less this
+    lost_nopi: int  # of kinds for which it is suspended
 
 
 class Client:
@@ -95,6 +106,14 @@ class Client:
         signed = envelope.sign(WITHDRAWAL, msgspec.json.encode(payload), key)
         answer = await self.call("POST", "/v1/withdrawals", envelope.write(signed))
         return msgspec.json.decode(answer, type=Booked)
+
+    async def leave(self, key: SigningKey, at: Instant) -> Leaves:
+        """The owner of `key` leaves, and is told what it still waits for. `at`: the time now."""
+        payload = Leaving(network=(await self.network()).network, owner_key=bytes(key.verify_key), at=at)
+        signed = envelope.sign(LEAVING, msgspec.json.encode(payload), key)
+        return msgspec.json.decode(
+            await self.call("POST", "/v1/leavings", envelope.write(signed)), type=Leaves
+        )
 
     async def network(self, expected: NetworkId | None = None) -> Network:
         """Who it is. Raises BadSignature where its key is not the one of `expected`."""

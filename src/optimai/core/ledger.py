@@ -6,10 +6,11 @@ OPI that came in. Transfers are linked by hash in the order they were settled, s
 that nobody can take one out or change one later.
 
     outside ──> available:R ──> escrow:C ──> reserved:C ──> pending:O ──> available:O ──> outside
-         deposit    │      fund   │  │   reserve   │      earn   │ │    release       withdraw
-                    └<── expire ──┘  ├<── return ──┘             │ ├──> bond:O
-                                     └<─────── overturn ─────────┘ │ keep │
-                                                              fine └──> pool <── forfeit
+         deposit    │      fund   │  │   reserve   │      earn   │ │ │  release     ^    withdraw
+                    └<── expire ──┘  ├<── return ──┘             │ │ └──> bond:O ───┘
+                                     └<─────── overturn ─────────┘ │  keep │   unbond
+                                                                   └──> pool
+                                                                   fine, forfeit
 
 The pool is what fines and lost bonds come to; nobody has it.
 """
@@ -64,12 +65,14 @@ FLOWS = {  # from which accounts each event takes, and to which it gives
     "keep": ("pending", "bond"),
     "fine": ("pending", "pool"),
     "forfeit": ("bond", "pool"),
+    "unbond": ("bond", "available"),
 }
 _SAME = {
     "reserve",
     "return",
     "release",
     "keep",
+    "unbond",
 }  # what leaves one account of a name arrives in the other of that name
 
 

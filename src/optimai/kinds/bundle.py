@@ -33,7 +33,7 @@ from optimai.kinds.lines import (
     CHUNK,
     HEAD,
     Balance,
-    Begun,
+    Ended,
     Evidence,
     Head,
     Judged,
@@ -173,7 +173,7 @@ class _Recount:
         self.links = _of(Link, lines)
         self.conducts = _conducts(_of(Stood, lines))
         self.closing = _conducts(_of(Stands, lines))
-        self.begun = _of(Begun, lines)
+        self.ended = _of(Ended, lines)
         self.counted: dict[int, tuple[int, int]] = {}  # assignment -> checked and faults by its last verdict
         self.proofs: dict[int, TaskId] = {}  # challenge -> the task for which its answer counts
         self.signed = dict(self._signed(line.envelope) for line in _of(Evidence, lines))
@@ -186,13 +186,13 @@ class _Recount:
             (line.freed, line.id, line) for line in self.earnings if line.freed and self._freed_now(line)
         ]
         judged = [(one.number, 0, one) for one in self.verdicts]
-        begun = [(one.number, 0, one) for one in self.begun]
-        events: list[tuple[int, int, Judged | Begun | Paid]] = [*judged, *begun, *freed]
+        ended = [(one.number, 0, one) for one in self.ended]
+        events: list[tuple[int, int, Judged | Ended | Paid]] = [*judged, *ended, *freed]
         for _, _, event in sorted(events, key=lambda one: one[:2]):
             if isinstance(event, Judged):
                 self._verdict(event)
-            elif isinstance(event, Begun):
-                self._begin_again(event)
+            elif isinstance(event, Ended):
+                self._end(event)
             else:
                 self._paid_out(event)
         if self.conducts != self.closing:
@@ -330,11 +330,13 @@ class _Recount:
                 f"Of earning {line.id} {split.fined} are fined and {split.kept} kept, says the rule."
             )
 
-    def _begin_again(self, one: Begun) -> None:
-        before = self.conducts.get((one.owner, one.kind, one.role), NEW)
-        if before.state is not conduct.State.SUSPENDED or before.bond != one.lost:
-            self.wrong.append(f"{one.owner} can't begin again with {one.kind}, or lost another bond.")
-        self.conducts[one.owner, one.kind, one.role] = NEW
+    def _end(self, one: Ended) -> None:
+        key = (one.owner, one.kind, one.role)
+        before = self.conducts.get(key, NEW)
+        back = consequence.returned(self.top.protocol, catalog.load(one.kind), one.role, before)
+        if (one.returned, one.lost) != (back, before.bond - back):
+            self.wrong.append(f"Of {one.owner}'s bond for {one.kind} {back} come back, says the rule.")
+        self.conducts.pop(key, None)
 
     def _bonds(self) -> None:
         kept: dict[str, int] = {}

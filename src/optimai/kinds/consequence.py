@@ -65,6 +65,11 @@ def amount(given: Given, found: Found) -> Nano:
     return work(found.units, Nano(given.price), given.quality) if given.trusted else Nano(0)
 
 
+def returned(protocol: Protocol, kind: Loaded, role: Role, of: Conduct) -> Nano:
+    """What of his bond comes back to who leaves."""
+    return conduct.returned(of, protocol.terms(kind.kind.checks, role))
+
+
 def paid_out(
     protocol: Protocol, kind: Loaded, role: Role, price: int, amount: int, of: Conduct
 ) -> tuple[Conduct, Split]:

@@ -81,14 +81,15 @@ class Judged(Struct, frozen=True, tag="verdict"):
     record: Record
 
 
-class Begun(Struct, frozen=True, tag="begun"):
-    """Who was suspended long enough begins again, without the bond that he had."""
+class Ended(Struct, frozen=True, tag="ended"):
+    """A conduct that ended: its owner was suspended long enough, or has left. He is a newcomer from here on."""
 
     number: int  # in the order of verdicts
     owner: OwnerId
     kind: str
     role: Role
-    lost: int
+    lost: int  # of the bond,
+    returned: int  # and what came back
 
 
 class Was(Struct, frozen=True, tag="was"):
@@ -129,7 +130,7 @@ class Link(Struct, frozen=True, tag="link"):
     transfers: tuple[Transfer, ...]
 
 
-Line = Node | Kind | SeedOf | Stood | Stands | Evidence | Judged | Begun | Was | Paid | Balance | Link
+Line = Node | Kind | SeedOf | Stood | Stands | Evidence | Judged | Ended | Was | Paid | Balance | Link
 _lines = msgspec.json.Decoder(Line)
 
 

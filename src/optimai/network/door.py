@@ -11,7 +11,7 @@ import msgspec
 from optimai.core.errors import Taken, UnknownNode, WrongNetwork
 from optimai.core.ids import NodeId, OwnerId, fingerprint
 from optimai.network.exchange import Incoming
-from optimai.network.store import nodes
+from optimai.network.store import leaving, nodes
 from optimai.network.store.nodes import Known
 from optimai.network.store.sql import Database, Tx
 from optimai.wire import envelope, exchange
@@ -69,6 +69,7 @@ async def enrol(database: Database, data: bytes) -> Enrolled:
         row = await nodes.enrol(tx, wanted, owner, node, now)
         if row["owner"] != owner:
             raise Taken("node", node, "It belongs to another owner. Join with a key of its own.")
+        await leaving.stay(tx, owner)
     return Enrolled(node, row["name"], row["serial"])
 
 

@@ -53,10 +53,10 @@ async def _link(tx: Tx, running: Epoch, now: Instant) -> str:
     return last
 
 
-async def _begun(tx: Tx, epoch: int) -> list[Line]:
+async def _ended(tx: Tx, epoch: int) -> list[Line]:
     return [
-        lines.Begun(row["number"], row["owner"], row["kind"], Role(row["role"]), row["lost"])
-        for row in await conducts.begun(tx, epoch)
+        lines.Ended(row["number"], row["owner"], row["kind"], Role(row["role"]), row["lost"], row["returned"])
+        for row in await conducts.ended(tx, epoch)
     ]
 
 
@@ -99,7 +99,7 @@ async def _lines(tx: Tx, running: Epoch, opening: Sequence[Line], earnings: int)
         yield lines.Node(node["id"], node["key"], node["owner"])
     for body in await epochs.envelopes(tx, _evidence(judged)):
         yield lines.Evidence(envelope.read(body))
-    for line in (*judged, *await _begun(tx, running.number), *await _stands(tx)):
+    for line in (*judged, *await _ended(tx, running.number), *await _stands(tx)):
         yield line
     were = [one.id for one in opening if isinstance(one, lines.Was)]
     for row in await epochs.earnings(tx, running.number, were, earnings):

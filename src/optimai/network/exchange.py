@@ -229,7 +229,7 @@ def _asker(one: Incoming, able: Sequence[str], fresh: Fresh) -> Asker:
         node=one.known.node,
         owner=one.known.owner,
         serial=one.signed.serial,
-        room=min(one.ask.room, MOST_OFFERS),
+        room=0 if fresh.leaving else min(one.ask.room, MOST_OFFERS),
         kinds=frozenset(kind for kind in able if kind.split("+")[0] not in fresh.barred),
         no_audits=frozenset(kind for kind in able if kind.split("+")[0] in fresh.no_audits),
     )

@@ -19,6 +19,7 @@ from optimai.core.ids import AssignmentId, CampaignId, OwnerId, TaskId
 from optimai.core.ledger import Account, Transfer
 from optimai.core.money import Nano
 from optimai.network.store import money, offers, tally
+from optimai.network.store.conducts import Ended
 from optimai.network.store.offers import Offered
 from optimai.network.store.sql import Tx
 from optimai.network.store.tally import Change
@@ -105,11 +106,13 @@ async def release(tx: Tx, freed: Sequence[Freed], number: int, now: Instant) -> 
     await tally.add(tx, paid)
 
 
-async def forfeit(tx: Tx, lost: Sequence[tuple[OwnerId, Nano]], about: str, now: Instant) -> None:
-    """Bonds of those who begin again after a suspension."""
+async def unbond(tx: Tx, ended: Sequence[Ended], number: int, now: Instant) -> None:
+    """What is left of bonds goes back to who leaves, and the rest of them to the pool. `number` names it."""
     moves = Moves()
-    for owner, amount in lost:
-        moves.add("forfeit", about, ledger.bond(owner), ledger.POOL, amount)
+    for one in ended:
+        owner, about = one.key[0], f"bonds that end by {number}"
+        moves.add("forfeit", about, ledger.bond(owner), ledger.POOL, one.lost)
+        moves.add("unbond", about, ledger.bond(owner), ledger.available(owner), one.returned)
     await money.post(tx, moves.transfers(), now)
 
 

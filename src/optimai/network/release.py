@@ -1,4 +1,4 @@
-"""Release: what is earned becomes free, and who was suspended long enough begins again.
+"""Release: what is earned becomes free; who was suspended long enough begins again, and who leaves has his bond back.
 
 An earning is due when its time to appeal is over and its work was looked at, or three later audits of its owner in the
 same kind were clean. What he owes for faults is taken from it first, then his bond is filled. It runs alone with the
@@ -8,11 +8,14 @@ judge: both change conduct, and a stranger recomputes it in the order in which t
 from datetime import timedelta
 
 from optimai.core.clock import Instant
-from optimai.core.conduct import Conduct
+from optimai.core.conduct import Conduct, State
+from optimai.core.money import Nano
+from optimai.core.protocol import Protocol
 from optimai.kinds import catalog, consequence
 from optimai.network import purse
 from optimai.network.purse import Freed
-from optimai.network.store import conducts, epochs, money
+from optimai.network.store import conducts, epochs, leaving, money
+from optimai.network.store.conducts import Ended
 from optimai.network.store.sql import Tx
 
 
@@ -22,11 +25,10 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
     protocol = epoch.protocol
     if epoch.closing:
         return 0
-    back = await conducts.over(tx, now, timedelta(seconds=protocol.away))
-    if back:
-        await conducts.begin_again(tx, back, epoch.number, now)
-        lost = [(one.key[0], one.lost) for one in back]
-        await purse.forfeit(tx, lost, f"{len(lost)} who begin again at {now.isoformat()}", now)
+    ended = await conducts.over(tx, now, timedelta(seconds=protocol.away)) + await _leave(tx, protocol, limit)
+    if ended:
+        await conducts.end(tx, ended, epoch.number, now)
+        await purse.unbond(tx, ended, await money.number(tx), now)
     due = await money.due(tx, now, protocol.again.clear, limit)
     if due:
         known = await conducts.of(tx, sorted({one.earning.owner for one in due}))
@@ -42,4 +44,15 @@ async def run(tx: Tx, now: Instant, limit: int) -> int:
             tx, {key: known[key] for key in {(one.earning.owner, one.kind, one.role) for one in due}}
         )
         await purse.release(tx, freed, await money.number(tx), now)
-    return len(due) + len(back)
+    return len(due) + len(ended)
+
+
+async def _leave(tx: Tx, protocol: Protocol, limit: int) -> list[Ended]:
+    """Of who asked to leave and waits for nothing any more: what comes back of each bond."""
+    owners = await leaving.ready(tx, limit)
+    found = []
+    for key, stands in (await conducts.of(tx, owners)).items() if owners else ():
+        if stands.state is not State.SUSPENDED:
+            back = consequence.returned(protocol, catalog.load(key[1]), key[2], stands)
+            found.append(Ended(key, Nano(stands.bond - back), back))
+    return found

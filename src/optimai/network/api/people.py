@@ -11,6 +11,7 @@ from optimai.core.money import parse_opi
 from optimai.network import access, accounts, campaigns
 from optimai.network.api.machines import JSON, Here, body
 from optimai.network.home import make_token
+from optimai.network.leaving import leave_signed
 from optimai.network.queries import campaigns as campaign_facts
 from optimai.network.queries import earnings, evidence, look, preview, trace
 from optimai.network.queries.campaigns import Campaign, Summary
@@ -25,6 +26,16 @@ Name = Annotated[str, PathParameter(pattern=r"^[^\x00]{1,80}$")]
 Number = Annotated[int, PathParameter(ge=0, le=(1 << 31) - 1)]
 Most = Annotated[int, QueryParameter(ge=1, le=100)]
 After = Annotated[int, QueryParameter(ge=0, le=(1 << 63) - 1)]
+
+
+class Leaves(msgspec.Struct, frozen=True):
+    """What an owner who leaves still waits for."""
+
+    owner: OwnerId
+    waiting: int  # results without a verdict, and lines of pay that are not free yet
+    bond_nopi: int  # that comes back then,
+    owed_nopi: int  # less this
+    lost_nopi: int  # of kinds for which it is suspended
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -117,6 +128,13 @@ async def withdraw(request: Request[Any, Any, Any], database: Here) -> Booked:
     return Booked(owner, done.left, done.again)
 
 
+@post("/v1/leavings", status_code=201)
+async def leave(request: Request[Any, Any, Any], database: Here) -> Leaves:
+    """Leave, and have the bond back when all is paid out. The body is an envelope signed by the owner's key."""
+    told = await leave_signed(database, await body(request, 1 << 14))
+    return Leaves(told.owner, told.waiting, told.bond, told.owed, told.lost)
+
+
 @post("/v1/tokens", status_code=201)
 async def token(request: Request[Any, Any, Any], database: Here, data: JSONBody[NewToken]) -> Made:
     """A token for a requester or operator. It is shown this once; the network keeps its hash."""
@@ -183,6 +201,7 @@ async def earned(
 
 HANDLERS = [
     withdraw,
+    leave,
     token,
     rows,
     traced,

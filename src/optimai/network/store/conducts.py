@@ -19,11 +19,12 @@ Key = tuple[OwnerId, str, Role]  # an owner in a kind, as who answers or as who 
 _Recent = tuple[tuple[int, bool], ...]
 
 
-class Over(Struct, frozen=True):
-    """Whose suspension is over, and the bond that he has lost."""
+class Ended(Struct, frozen=True):
+    """A conduct that ended: what of its bond is lost, and what its owner has back."""
 
     key: Key
     lost: Nano
+    returned: Nano
 
 
 def of_row(row: Mapping[str, Any] | Record) -> Conduct:
@@ -169,34 +170,43 @@ async def look(tx: Tx, owner: OwnerId, kind: str, epoch: int) -> int:
     return len(rows)
 
 
-async def over(tx: Tx, now: Instant, away: timedelta) -> list[Over]:
-    """Those whose suspension is over."""
+async def over(tx: Tx, now: Instant, away: timedelta) -> list[Ended]:
+    """Of suspensions that have lasted long enough."""
     rows = await tx.fetch(
         "select owner, kind, role, bond from conduct where suspended <= $1 order by owner, kind, role for update",
         now - away,
     )
-    return [Over((row["owner"], row["kind"], Role(row["role"])), Nano(row["bond"])) for row in rows]
+    return [Ended((row["owner"], row["kind"], Role(row["role"])), Nano(row["bond"]), Nano(0)) for row in rows]
 
 
-async def begin_again(tx: Tx, who: Sequence[Over], epoch: int, now: Instant) -> None:
-    """They are newcomers; what they lost is written down, in the order of verdicts."""
-    await save(tx, dict.fromkeys([one.key for one in who], Conduct()))
+async def end(tx: Tx, which: Sequence[Ended], epoch: int, now: Instant) -> None:
+    """Whose they are is a newcomer. What becomes of the bonds is written down, in the order of verdicts."""
     await tx.execute(
         """
-        insert into begun_again (number, epoch, owner, kind, role, lost, at)
-        select nextval('verdict_id_seq'), $5, owner, kind, role, lost, $6
-          from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) with ordinality
-               as over (owner, kind, role, lost, place) order by place
+        delete from conduct
+         where (owner, kind, role) in (select * from unnest($1::text[], $2::text[], $3::text[]))
         """,
-        [owner for owner, _, _ in (one.key for one in who)],
-        [kind for _, kind, _ in (one.key for one in who)],
-        [role.value for _, _, role in (one.key for one in who)],
-        [one.lost for one in who],
+        [owner for owner, _, _ in (one.key for one in which)],
+        [kind for _, kind, _ in (one.key for one in which)],
+        [role.value for _, _, role in (one.key for one in which)],
+    )
+    await tx.execute(
+        """
+        insert into ended (number, epoch, owner, kind, role, lost, returned, at)
+        select nextval('verdict_id_seq'), $6, owner, kind, role, lost, returned, $7
+          from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) with ordinality
+               as over (owner, kind, role, lost, returned, place) order by place
+        """,
+        [owner for owner, _, _ in (one.key for one in which)],
+        [kind for _, kind, _ in (one.key for one in which)],
+        [role.value for _, _, role in (one.key for one in which)],
+        [one.lost for one in which],
+        [one.returned for one in which],
         epoch,
         now,
     )
 
 
-async def begun(tx: Tx, epoch: int) -> list[Record]:
-    """Who began again in an epoch."""
-    return await tx.fetch("select * from begun_again where epoch = $1 order by number", epoch)
+async def ended(tx: Tx, epoch: int) -> list[Record]:
+    """In an epoch."""
+    return await tx.fetch("select * from ended where epoch = $1 order by number", epoch)

@@ -157,7 +157,7 @@ class Waiting(Struct, frozen=True):
 
 
 async def waiting(tx: Tx, now: Instant, clear: int, limit: int) -> list[Waiting]:
-    """Of sealed steps, by owner and kind: those of which nothing is being looked at already."""
+    """Of sealed steps and of who leaves, by owner and kind: those of which nothing is being looked at already."""
     rows = await tx.fetch(
         """
         select earning.owner, split_part(task.kind, '+', 1) as kind, array_agg(task.id order by task.id) as tasks
@@ -168,7 +168,7 @@ async def waiting(tx: Tx, now: Instant, clear: int, limit: int) -> list[Waiting]
          where earning.state = 'pending' and earning.release_at <= $1 and task.settled and task.state = 'closed'
            and assignment.checked = 0 and assignment.role = 'answer' and not task.to_audit
            and task.drawn = 'chance'
-           and step.state = 'sealed'
+           and (step.state = 'sealed' or exists (select from leaving where leaving.owner = earning.owner))
            and not exists (select from conduct
                             where conduct.owner = earning.owner and conduct.kind = split_part(task.kind, '+', 1)
                               and conduct.role = 'answer'

@@ -40,6 +40,7 @@ class Fresh(Struct, frozen=True):
 
     barred: frozenset[str]  # kinds for which its owner is suspended,
     no_audits: frozenset[str]  # and those that he may not audit
+    leaving: bool  # he is offered nothing
     challenged: bool  # a challenge waits for its answer
 
 
@@ -57,6 +58,7 @@ async def advance(tx: Tx, fences: Sequence[Fence], now: Instant) -> dict[NodeId,
                          where conduct.owner = node.owner and suspended is not null and role = 'answer') as barred,
                   array(select kind from conduct
                          where conduct.owner = node.owner and suspended is not null and role = 'audit') as no_audits,
+                  exists (select from leaving where leaving.owner = node.owner) as leaving,
                   exists (select from challenge where challenge.node = node.id and answer is null) as challenged
         """,
         [one.node for one in fences],
@@ -67,7 +69,9 @@ async def advance(tx: Tx, fences: Sequence[Fence], now: Instant) -> dict[NodeId,
         now,
     )
     return {
-        row["id"]: Fresh(frozenset(row["barred"]), frozenset(row["no_audits"]), row["challenged"])
+        row["id"]: Fresh(
+            frozenset(row["barred"]), frozenset(row["no_audits"]), row["leaving"], row["challenged"]
+        )
         for row in rows
     }
 

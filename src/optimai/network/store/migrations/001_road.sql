@@ -224,14 +224,20 @@ create table conduct (                             -- of an owner in a kind of w
 );
 create index conduct_suspended on conduct (owner) where suspended is not null;
 
-create table begun_again (                         -- whose suspension is over: what was lost, in the order of verdicts
-    number bigint primary key,
-    epoch  integer not null,
-    owner  text not null,
-    kind   text not null,
-    role   text not null,
-    lost   bigint not null,
-    at     timestamptz not null
+create table ended (                               -- conduct that ended, by a suspension or by leaving: he is a newcomer
+    number   bigint primary key,                   -- in the order of verdicts
+    epoch    integer not null,
+    owner    text not null,
+    kind     text not null,
+    role     text not null,
+    lost     bigint not null,                      -- of the bond,
+    returned bigint not null,                      -- and what came back
+    at       timestamptz not null
+);
+
+create table leaving (                             -- owners who are offered nothing more, until they join again
+    owner text primary key,
+    asked timestamptz not null
 );
 
 create table tally (                               -- what a node did in a step, counted with each verdict and each payment:
