@@ -251,7 +251,7 @@ class Road:
                   cross join lateral (
                         select assignment.state in ('accepted', 'rejected') as judged,
                                coalesce(sum(amount) filter (where state = 'pending'), 0) as pending,
-                               coalesce(sum(amount - fined - kept) filter (where state = 'available'), 0) as available
+                               coalesce(sum(amount - fined) filter (where state = 'available'), 0) as available
                           from earning where earning.assignment = assignment.id) as paid
                   group by 1, 2),
             done as (select * from counted where results + pending + available > 0),

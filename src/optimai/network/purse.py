@@ -95,7 +95,14 @@ async def release(tx: Tx, freed: Sequence[Freed], number: int, now: Instant) -> 
     paid: list[Change] = []
     for one in freed:
         earning, split = one.earning, one.split
-        paid.append(Change(assignment=earning.assignment, pending=-earning.amount, available=split.free))
+        paid.append(
+            Change(
+                assignment=earning.assignment,
+                pending=-earning.amount,
+                available=split.free + split.kept,
+                fined=split.fined,
+            )
+        )
         pending, about = ledger.pending(earning.owner), f"earnings from {earning.id}"
         moves.add("release", about, pending, ledger.available(earning.owner), split.free)
         moves.add("keep", about, pending, ledger.bond(earning.owner), split.kept)

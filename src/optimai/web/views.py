@@ -66,7 +66,7 @@ def shares(money: Money) -> list[tuple[str, str, Nano, float, float]]:
     found = []
     begin = 0.0
     for name, said, nano in (
-        ("available", "paid, can be withdrawn", money.available),
+        ("available", "paid", money.available),
         ("pending", "pending, can still be overturned", money.pending),
         ("reserved", "reserved for offered work", money.reserved),
         ("escrow", "in escrow, returns if unspent", money.escrow),
@@ -87,6 +87,7 @@ _environment = Environment(
 )
 _environment.filters |= {
     "opi": lambda nano: opi(Nano(nano)),
+    "about": words.about,
     "amount": words.amount,
     "number": lambda number: f"{number:,}",
     "count": words.count,

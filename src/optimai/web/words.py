@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from optimai.core.chance import MILLION
 from optimai.core.clock import Instant
-from optimai.core.money import Nano, opi
+from optimai.core.money import OPI, Nano, opi
 from optimai.core.version import Version
 from optimai.network.queries.campaigns import Campaign
 from optimai.network.queries.checks import Check
@@ -39,8 +39,13 @@ def units(number: int, unit: str, step: str) -> str:
     return said if step in (unit, plural(unit)) else f"{said} of {step}"
 
 
+def about(nano: int) -> str:
+    """In OPI, to four decimals where it is not small: what is to be read, not added up."""
+    return opi(Nano(nano // 100_000 * 100_000 if nano >= OPI // 100 else nano))
+
+
 def amount(nano: int) -> str:
-    return f"{opi(Nano(nano))} OPI"
+    return f"{about(nano)} OPI"
 
 
 def share(part: int, whole: int) -> str:

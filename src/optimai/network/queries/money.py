@@ -11,7 +11,7 @@ from optimai.network.store.sql import Tx
 
 class Money(Struct, frozen=True, kw_only=True):
     budget: Nano
-    available: Nano  # paid: can be withdrawn, and nobody can take it back
+    available: Nano  # paid, and nobody can take it back: free, in the bond of who earned it, or a fine of his
     pending: Nano  # earned; until the time to appeal is over a verdict may still be overturned
     reserved: Nano  # set aside for offered work
     escrow: Nano  # for nothing yet

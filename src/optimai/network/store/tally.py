@@ -20,7 +20,8 @@ class Change(Struct, frozen=True, kw_only=True):
     checked: int = 0
     faults: int = 0
     pending: int = 0  # nano-OPI
-    available: int = 0
+    available: int = 0  # free, or kept in the bond
+    fined: int = 0
 
 
 async def add(tx: Tx, changes: Sequence[Change]) -> None:
@@ -28,17 +29,19 @@ async def add(tx: Tx, changes: Sequence[Change]) -> None:
         return
     await tx.execute(
         """
-        insert into tally (step, node, results, held, checked, faults, pending, available)
+        insert into tally (step, node, results, held, checked, faults, pending, available, fined)
         select task.step, assignment.node, sum(new.results), sum(new.held), sum(new.checked), sum(new.faults),
-               sum(new.pending), sum(new.available)
+               sum(new.pending), sum(new.available), sum(new.fined)
           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-                      $7::bigint[]) as new (assignment, results, held, checked, faults, pending, available)
+                      $7::bigint[], $8::bigint[])
+               as new (assignment, results, held, checked, faults, pending, available, fined)
           join assignment on assignment.id = new.assignment join task on task.id = assignment.task
          group by task.step, assignment.node order by task.step, assignment.node
         on conflict (step, node) do update set
                results = tally.results + excluded.results, held = tally.held + excluded.held,
                checked = tally.checked + excluded.checked, faults = tally.faults + excluded.faults,
-               pending = tally.pending + excluded.pending, available = tally.available + excluded.available
+               pending = tally.pending + excluded.pending, available = tally.available + excluded.available,
+               fined = tally.fined + excluded.fined
         """,
         [one.assignment for one in changes],
         [one.results for one in changes],
@@ -47,4 +50,5 @@ async def add(tx: Tx, changes: Sequence[Change]) -> None:
         [one.faults for one in changes],
         [one.pending for one in changes],
         [one.available for one in changes],
+        [one.fined for one in changes],
     )

@@ -27,8 +27,8 @@ async def campaigns(tx: Tx, most: int) -> list[Record]:
     return await tx.fetch(
         """
         select campaign.id, campaign.name, state, budget, created, ends, ended,
-               (select coalesce(sum(pending + available), 0)::bigint from tally join step on step.id = tally.step
-                 where step.campaign = campaign.id) as spent,
+               (select coalesce(sum(pending + available + fined), 0)::bigint
+                  from tally join step on step.id = tally.step where step.campaign = campaign.id) as spent,
                (select count(*) from step where step.campaign = campaign.id and kind is not null) as steps,
                (select count(*) from step
                  where step.campaign = campaign.id and kind is not null and step.state = 'sealed') as sealed,
@@ -129,7 +129,7 @@ async def money(tx: Tx, campaign: CampaignId) -> Record:
                (select coalesce(sum(balance), 0)::bigint from account where name = $3) as reserved,
                (select coalesce(-sum((entries ->> $2)::bigint), 0)::bigint from transfer
                  where event = 'expire' and about = $4) as returned
-          from (select coalesce(sum(available), 0)::bigint as available,
+          from (select coalesce(sum(available + fined), 0)::bigint as available,
                        coalesce(sum(pending), 0)::bigint as pending
                   from tally join step on step.id = tally.step where step.campaign = $1) as earned
         """,

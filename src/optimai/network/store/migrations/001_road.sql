@@ -248,7 +248,8 @@ create table tally (                               -- what a node did in a step,
     checked   bigint not null,                     -- that somebody looked at,
     faults    bigint not null,                     -- and that were wrong
     pending   bigint not null,
-    available bigint not null,
+    available bigint not null,                     -- free, or kept in the bond
+    fined     bigint not null,
     primary key (step, node)
 );
 create index tally_node on tally (node);
