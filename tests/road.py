@@ -174,14 +174,16 @@ class Road:
         signed = envelope.sign(EXCHANGE, msgspec.json.encode(Signed(**said)), key or node.key)
         return msgspec.json.encode(Request(signed, ask))
 
-    async def send(self, *requests: bytes) -> list[Reply | OptimaiError]:
+    async def send(self, *requests: bytes, address: str = "") -> list[Reply | OptimaiError]:
         """All in one transaction."""
         async with self.database.begin() as (tx, now):
-            incoming = [await door.read(tx, request) for request in requests]
+            incoming = [await door.read(tx, request, address) for request in requests]
             return await exchange.handle(tx, now, incoming)
 
-    async def exchange(self, node: Node, *results: Done, room: int = 0, **more: Any) -> Reply:
-        [reply] = await self.send(self.request(node, results, room=room, **more))
+    async def exchange(
+        self, node: Node, *results: Done, room: int = 0, address: str = "", **more: Any
+    ) -> Reply:
+        [reply] = await self.send(self.request(node, results, room=room, **more), address=address)
         if isinstance(reply, OptimaiError):
             raise reply
         return reply

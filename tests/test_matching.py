@@ -31,6 +31,7 @@ askers = st.lists(
         serial=st.just(1),
         room=st.integers(0, 4),
         kinds=st.frozensets(st.sampled_from(KINDS)),
+        network=st.sampled_from(["", "x/24", "y/24"]),
     ),
     max_size=6,
     unique_by=lambda one: one.node,
@@ -44,11 +45,14 @@ tasks = st.lists(
         cost=st.integers(0, 5),
         purse=st.integers(0, 2).map(CampaignId),
         pinned=st.none() | st.integers(0, 99).map(lambda number: NodeId(str(number))),
+        shared=st.booleans(),
     ),
     max_size=8,
     unique_by=lambda one: one.task,
 )
-tried = st.dictionaries(st.integers(0, 99).map(TaskId), st.frozensets(owners), max_size=8)
+tried = st.dictionaries(
+    st.integers(0, 99).map(TaskId), st.frozensets(owners | st.sampled_from(["x/24", "y/24"])), max_size=8
+)
 purses = st.tuples(*[st.integers(0, 12)] * 3).map(
     lambda some: {CampaignId(n): left for n, left in enumerate(some)}
 )
@@ -56,7 +60,7 @@ purses = st.tuples(*[st.integers(0, 12)] * 3).map(
 
 @given(askers, tasks, tried, purses)
 def test_no_offer_breaks_a_promise(asking, standing_open, before, left):
-    """Of room, kind, pin, places, escrow, and one try an owner."""
+    """Of room, kind, pin, places, escrow, one try an owner, and one a network where that counts."""
     offers = match(asking, standing_open, before, left)
     by_task = {one.task: one for one in standing_open}
     assert all(count <= who.room for who, count in Counter(who for who, _ in offers).items())
@@ -65,6 +69,9 @@ def test_no_offer_breaks_a_promise(asking, standing_open, before, left):
     assert all(count <= by_task[task].places for task, count in Counter(task for _, task in offers).items())
     assert all(who.owner not in before.get(task, ()) for who, task in offers)
     assert max(Counter((who.owner, task) for who, task in offers).values(), default=1) == 1
+    apart = [(who, task) for who, task in offers if who.network and not by_task[task].shared]
+    assert all(who.network not in before.get(task, ()) for who, task in apart)
+    assert max(Counter((who.network, task) for who, task in apart).values(), default=1) == 1
     for purse in left:
         assert sum(by_task[task].cost for _, task in offers if by_task[task].purse == purse) <= left[purse]
 
@@ -87,6 +94,14 @@ def test_nobody_is_left_without_what_he_could_have_had(asking, standing_open, be
                 and who.owner not in before.get(one.task, ())
                 and (who.owner, one.task) not in {(other.owner, task) for other, task in offers}
                 and left[one.purse] - spent[one.purse] >= one.cost
+                and (
+                    one.shared
+                    or not who.network
+                    or (
+                        who.network not in before.get(one.task, ())
+                        and (who.network, one.task) not in {(other.network, task) for other, task in offers}
+                    )
+                )
             )
             assert not could
 

@@ -64,6 +64,8 @@ def one(number: int, refused: str = "", trusted: bool = True) -> Given:
         price=5,
         quality=Ppm(MILLION),
         rate=Ppm(MILLION),
+        epoch=1,
+        waited=0,
         trusted=trusted,
         refused=refused,
     )

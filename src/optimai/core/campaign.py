@@ -23,6 +23,8 @@ from optimai.core.rows import Int64
 
 MOST_STEPS = 40
 PRIVATE = "private"
+SHARED = "shared"
+NETWORKS = ("apart", SHARED)  # what `terms.networks` may say
 VISIBLE = ("public", PRIVATE)  # what `terms.visibility` may say
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -69,6 +71,11 @@ class Campaign(Struct, frozen=True, kw_only=True):
     def rows_private(self) -> bool:
         """By its terms: rows, tasks and results are for its requester, admins, and who works on it."""
         return self.terms.get("visibility") == PRIVATE
+
+    @property
+    def networks_shared(self) -> bool:
+        """By its terms, which stand on the card: several owners of one network may answer about the same."""
+        return self.terms.get("networks") == SHARED
 
 
 class _Validate(Struct, forbid_unknown_fields=True):
@@ -125,6 +132,8 @@ def parse(raw: Mapping[str, Any]) -> Campaign:
     steps = _in_order([_step(name, given, appeal) for name, given in file.steps.items()], set(inputs))
     if (said := file.terms.get("visibility", "public")) not in VISIBLE:
         raise BadCampaign("terms.visibility", f"it is {said!r}", f"Write one of {', '.join(VISIBLE)}")
+    if (said := file.terms.get("networks", "apart")) not in NETWORKS:
+        raise BadCampaign("terms.networks", f"it is {said!r}", f"Write one of {', '.join(NETWORKS)}")
     if budget <= 0:
         raise BadCampaign("budget", "it is zero", "Give at least what `optimai estimate` says")
     for step in steps:

@@ -20,6 +20,11 @@ def commitment(seed: Seed) -> str:
     return blake3(seed).hexdigest()
 
 
+def first_seed(network: str) -> Seed:
+    """What stands for the seed of the epoch before the first."""
+    return Seed(blake3(network.encode()).digest())
+
+
 def draw(seed: Seed, *about: str | int) -> int:
     """A number in [0, 2**64), the same for the same seed and subject."""
     return int.from_bytes(blake3(json.encode(about), key=seed).digest(8))

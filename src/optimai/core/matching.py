@@ -4,7 +4,7 @@ Nodes that ask together are served in turn, one offer each, so that nobody takes
 each gets the most urgent task that it can do and that its owner has not tried.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from msgspec import Struct
 
@@ -18,6 +18,7 @@ class Asker(Struct, frozen=True):
     room: int
     kinds: frozenset[str]  # that it can do and may do,
     no_audits: frozenset[str] = frozenset()  # and those that it may do, but not audit
+    network: str = ""  # that it asks from, where one try a network counts (core/address.py)
 
 
 class Ready(Struct, frozen=True):
@@ -28,22 +29,25 @@ class Ready(Struct, frozen=True):
     purse: CampaignId  # whose escrow pays
     pinned: NodeId | None = None
     audit: bool = False  # it is an audit that it wants
+    shared: bool = False  # owners of one network may try it
 
 
 def match(
     askers: Sequence[Asker],
     ready: Sequence[Ready],
-    tried: Mapping[TaskId, Set[OwnerId]],
+    tried: Mapping[TaskId, Set[str]],
     purses: Mapping[CampaignId, int],
+    may: Callable[[Asker, Ready], bool] = lambda asker, one: True,
 ) -> list[tuple[Asker, TaskId]]:
     """Offers, in order. `ready` is in order of urgency; `purses` says what each escrow still has.
 
-    An owner tries a task once, an escrow is never overdrawn, a task never gets more
+    `tried` are the owners of a task's tries, and the networks that they came from; `may` says whose turn it is. An
+    owner tries a task once, and where that counts a network does; an escrow is never overdrawn, a task never gets more
     tries than it has places.
     """
     places = {one.task: one.places for one in ready}
     left = dict(purses)
-    taken: dict[TaskId, set[OwnerId]] = {}
+    taken: dict[TaskId, set[str]] = {}
     room = [asker.room for asker in askers]
     start = [0] * len(askers)  # everything before it in `ready` is of no use to this asker,
     front = 0  # or, before this, to anybody
@@ -66,11 +70,20 @@ def match(
                     and left[one.purse] >= one.cost
                     and asker.owner not in tried.get(one.task, ())
                     and asker.owner not in taken.get(one.task, ())
+                    and (
+                        not asker.network
+                        or one.shared
+                        or (
+                            asker.network not in tried.get(one.task, ())
+                            and asker.network not in taken.get(one.task, ())
+                        )
+                    )
+                    and may(asker, one)
                 ):
                     offers.append((asker, one.task))
                     places[one.task] -= 1
                     left[one.purse] -= one.cost
-                    taken.setdefault(one.task, set()).add(asker.owner)
+                    taken.setdefault(one.task, set()).update((asker.owner, asker.network))
                     room[number] -= 1
                     if room[number]:
                         still.append(number)

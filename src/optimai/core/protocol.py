@@ -7,7 +7,7 @@ A kind of work is checked in one of three ways, and each has terms of its own; t
     challenges   who holds something proves it when asked
 
 `OPEN` is what the laboratory justifies, for networks of strangers. In a private network a bond protects from nobody,
-and what all do is little: `PRIVATE` asks for no bond, and trusts after a few audits.
+and what all do is little: `PRIVATE` asks for no bond, trusts after a few audits, and anybody may take any task.
 """
 
 from functools import cached_property
@@ -19,7 +19,8 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from optimai.core.assignment import Role
-from optimai.core.conduct import AUDITING, CHALLENGES, OPINIONS, TERMS, Terms
+from optimai.core.chance import MILLION, Ppm
+from optimai.core.conduct import AUDITING, CHALLENGES, OPINIONS, TERMS, Rate, Some, Terms
 
 Checks = Literal["again", "opinions", "challenges"]
 
@@ -30,6 +31,9 @@ class Protocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, di
     challenges: Terms = CHALLENGES
     auditing: Terms = AUDITING
     away: Annotated[int, Meta(ge=0)] = 86_400  # seconds until who was suspended may begin again
+    # the share of owners who may take a task that has just come (core/eligibility.py); it doubles while the task waits
+    first: Rate = Ppm(100_000)
+    doubling: Some = 2  # seconds
 
     @cached_property
     def hash(self) -> str:
@@ -46,4 +50,5 @@ PRIVATE = Protocol(
     opinions=replace(OPINIONS, bond=0),
     challenges=replace(CHALLENGES, bond=0),
     auditing=replace(AUDITING, probation=5, bond=0),
+    first=Ppm(MILLION),
 )

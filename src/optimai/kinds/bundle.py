@@ -5,12 +5,15 @@ judges say what it was worth, the prices are those pinned at the offer, and the 
 must add up. Who has the epoch before as well sees that this one goes on where that one
 ended, and that its seed was fixed before it began.
 
-    shown and recomputed    signatures, draws by chance, verdicts, conduct, amounts, fines, bonds, links, balances
-    shown and claimed       what was pinned at an offer (price, quality, audit rate), that nobody else could be had,
-                            that rows were refused unseen, what a challenge asked for and what its right answer was
+    shown and recomputed    signatures, draws by chance, whose turn an offer was, verdicts, conduct, amounts, fines,
+                            bonds, links, balances
+    shown and claimed       what was pinned at an offer (price, quality, audit rate, how long the task had waited),
+                            that nobody else could be had, that rows were refused unseen, what a challenge asked for
+                            and what its right answer was
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import TypeVar
 
 import msgspec
@@ -20,9 +23,10 @@ from msgspec.structs import replace
 
 from optimai.core import conduct, ledger
 from optimai.core.assignment import Role
-from optimai.core.chance import Seed, commitment, happens
+from optimai.core.chance import Seed, commitment, first_seed, happens
 from optimai.core.conduct import Conduct
 from optimai.core.earning import UNPAID, State
+from optimai.core.eligibility import may_take, threshold
 from optimai.core.errors import DamagedKind, NotFound, OptimaiError
 from optimai.core.ids import EnvelopeId, OwnerId, TaskId, fingerprint
 from optimai.core.ledger import OUTSIDE, Account
@@ -165,6 +169,7 @@ class _Recount:
         self.seeds = {line.epoch: Seed(line.seed) for line in _of(SeedOf, lines)} | {
             top.epoch: Seed(top.seed)
         }
+        self.seeds.setdefault(0, first_seed(top.network))
         self.verdicts = _of(Judged, lines)
         self.was = {line.id: line for line in _of(Was, lines)}
         self.earnings = _of(Paid, lines)
@@ -250,6 +255,8 @@ class _Recount:
         if None in results or not all(proved):
             return
         for given in asked.given:
+            if not (kind.kind.standing or self._turn(asked.task, given)):
+                self.wrong.append(f"{name}: assignment {given.assignment} was not its owner's turn.")
             roles = {Role.ANSWER, given.role}
             states = {self.conducts.get((given.owner, asked.kind, role), NEW).state for role in roles}
             if given.trusted == (conduct.State.SUSPENDED in states):
@@ -259,6 +266,19 @@ class _Recount:
             self.wrong.append(f"{name} comes out otherwise: {ruled.reason}.")
             return
         self._stand(one, kind)
+
+    def _turn(self, task: TaskId, given: Given) -> bool:
+        """Might he take it, when it was offered? By the seed of the epoch before; of earlier offers that is claimed."""
+        protocol = self.top.protocol
+        if given.epoch != self.top.epoch or given.epoch - 1 not in self.seeds:
+            return True
+        limit = threshold(
+            timedelta(milliseconds=given.waited),
+            given.quality,
+            first=protocol.first,
+            doubling=timedelta(seconds=protocol.doubling),
+        )
+        return may_take(self.seeds[given.epoch - 1], task, given.owner, limit)
 
     def _result(self, name: str, given: Given) -> Raw | None:
         name_of, _, index = given.result.partition(".")

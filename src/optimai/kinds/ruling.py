@@ -46,7 +46,9 @@ class Given(Struct, frozen=True, kw_only=True):
     result: ResultId  # or NO_RESULT
     price: int
     quality: Ppm  # the share of the price that its owner is paid,
-    rate: Ppm  # and of his results that were audited: pinned when it was offered
+    rate: Ppm  # and of his results that were audited: pinned when it was offered,
+    epoch: int  # in this one,
+    waited: int  # when the task had stood open for so many milliseconds
     trusted: bool
     checked: int = 0  # units that an earlier verdict on this very task found checked,
     faults: int = 0  # and fallen: the new verdict's count replaces them

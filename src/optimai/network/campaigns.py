@@ -125,6 +125,7 @@ async def submit(tx: Tx, now: Instant, raw: Mapping[str, Any], requester: OwnerI
             unit=kind.kind.unit,
             audit=kind.kind.audit if step.audit is None else step.audit,
             chance=kind.chance(chosen),
+            shared=campaign.networks_shared,
             appeal=step.appeal,
             standing=kind.kind.standing,
         )

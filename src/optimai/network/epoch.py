@@ -87,9 +87,10 @@ async def _lines(tx: Tx, running: Epoch, opening: Sequence[Line], earnings: int)
     judged = [
         lines.Judged(row["id"], msgspec.json.decode(row["body"], type=ruling.Record)) for row in verdicts
     ]
+    seeds = {one.record.draw.epoch for one in judged} | {running.number - 1}
     for by in sorted({(row["kind"], row["kind_hash"]) for row in verdicts}):
         yield lines.Kind(*by)
-    for row in await epochs.seeds(tx, sorted({one.record.draw.epoch for one in judged} - {running.number})):
+    for row in await epochs.seeds(tx, sorted(seeds - {running.number})):
         yield lines.SeedOf(row["number"], row["seed"])
     for one_before in opening:
         yield one_before

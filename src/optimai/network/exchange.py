@@ -8,12 +8,16 @@ of his exchange counts.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from msgspec import Raw, Struct
 
+from optimai.core.address import network_of
 from optimai.core.assignment import Assignment, Role, State, move, submit
+from optimai.core.chance import MILLION
 from optimai.core.clock import Instant
 from optimai.core.conduct import Conduct
+from optimai.core.eligibility import may_take, threshold
 from optimai.core.errors import LeaseOver, NotFound, NotYours, OptimaiError, Replayed, WrongMove
 from optimai.core.ids import AssignmentId, CampaignId, EnvelopeId, NodeId, OwnerId, TaskId, result_id
 from optimai.core.matching import Asker, match
@@ -21,6 +25,8 @@ from optimai.core.money import Nano
 from optimai.kinds import catalog
 from optimai.network import purse
 from optimai.network.store import challenges, conducts, epochs, nodes, offers, tries
+from optimai.network.store.conducts import Key
+from optimai.network.store.epochs import Rules
 from optimai.network.store.nodes import Fence, Fresh, Known
 from optimai.network.store.offers import Offered, Work
 from optimai.network.store.sql import Tx
@@ -62,7 +68,18 @@ async def handle(tx: Tx, now: Instant, incoming: Sequence[Incoming]) -> list[Rep
     new = [one for one in incoming if one.known.node in fresh]
     taken = await _take_in(tx, now, new)
     offered = await _hand_out(
-        tx, now, [_asker(one, able[one.known.node], fresh[one.known.node]) for one in new]
+        tx,
+        now,
+        [
+            # In a private network one's own machines may well answer about the same.
+            _asker(
+                one,
+                able[one.known.node],
+                fresh[one.known.node],
+                "" if tx.network.private else network_of(one.address),
+            )
+            for one in new
+        ],
     )
     asked = await challenges.waiting(tx, [node for node, its in fresh.items() if its.challenged], now)
 
@@ -206,9 +223,12 @@ async def _hand_out(tx: Tx, now: Instant, asking: Sequence[Asker]) -> dict[NodeI
     most = sum(one.room for one in askers) + SPARE
     code = catalog.there().hashes
     front = await offers.ready(tx, code, kinds, [one.node for one in askers], most)
+    if not front:
+        return {}
+    turn = await _Turn.of(tx, now, askers)
     work = {one.ready.task: one for one in front}
     purses: dict[CampaignId, int] = {}
-    chosen = await _match(tx, now, askers, front, purses)
+    chosen = await _match(tx, now, askers, front, purses, turn)
 
     unserved = {one.node: one for one in askers} if len(front) >= most else {}
     for asker, _ in chosen:
@@ -216,15 +236,15 @@ async def _hand_out(tx: Tx, now: Instant, asking: Sequence[Asker]) -> dict[NodeI
     for asker in list(unserved.values())[:MOST_UNSERVED]:
         poor = {one.campaign for one in work.values() if purses[one.campaign] < one.ready.cost}
         behind = await offers.ready_for(
-            tx, now, code, sorted(asker.kinds), asker.owner, sorted(poor), asker.room
+            tx, now, code, sorted(asker.kinds), asker.owner, asker.network, sorted(poor), asker.room
         )
         more = {one.ready.task: one for one in behind if one.ready.task not in work}
-        chosen += await _match(tx, now, [asker], list(more.values()), purses)
+        chosen += await _match(tx, now, [asker], list(more.values()), purses, turn)
         work |= more
-    return await _offer(tx, now, chosen, work)
+    return await _offer(tx, now, chosen, work, turn)
 
 
-def _asker(one: Incoming, able: Sequence[str], fresh: Fresh) -> Asker:
+def _asker(one: Incoming, able: Sequence[str], fresh: Fresh, network: str) -> Asker:
     return Asker(
         node=one.known.node,
         owner=one.known.owner,
@@ -232,18 +252,65 @@ def _asker(one: Incoming, able: Sequence[str], fresh: Fresh) -> Asker:
         room=0 if fresh.leaving else min(one.ask.room, MOST_OFFERS),
         kinds=frozenset(kind for kind in able if kind.split("+")[0] not in fresh.barred),
         no_audits=frozenset(kind for kind in able if kind.split("+")[0] in fresh.no_audits),
+        network=network,
     )
 
 
+class _Turn(Struct, frozen=True):
+    """How owners stand, and by what it is drawn whose turn it is."""
+
+    now: Instant
+    rules: Rules
+    conducts: Mapping[Key, Conduct]
+
+    @classmethod
+    async def of(cls, tx: Tx, now: Instant, askers: Sequence[Asker]) -> "_Turn":
+        kinds = {kind.split("+")[0] for one in askers for kind in one.kinds}
+        stand = await conducts.brief(tx, sorted({one.owner for one in askers}), sorted(kinds))
+        return cls(now, await epochs.rules(tx), stand)
+
+    def stands(self, owner: OwnerId, one: Work) -> Conduct:
+        return self.conducts.get((owner, one.kind, one.role), Conduct())
+
+    def waited(self, one: Work) -> timedelta:
+        return max(timedelta(), self.now - one.since)
+
+    def may(self, asker: Asker, one: Work) -> bool:
+        """Has the task waited long enough for this owner?"""
+        protocol = self.rules.protocol
+        if protocol.first == MILLION or one.ready.pinned:
+            return True
+        limit = threshold(
+            self.waited(one),
+            one.quality(self.stands(asker.owner, one)),
+            first=protocol.first,
+            doubling=timedelta(seconds=protocol.doubling),
+        )
+        return may_take(self.rules.seed, one.ready.task, asker.owner, limit)
+
+
 async def _match(
-    tx: Tx, now: Instant, askers: Sequence[Asker], work: Sequence[Work], purses: dict[CampaignId, int]
+    tx: Tx,
+    now: Instant,
+    askers: Sequence[Asker],
+    work: Sequence[Work],
+    purses: dict[CampaignId, int],
+    turn: _Turn,
 ) -> list[tuple[Asker, TaskId]]:
     """Who is offered what. `purses` is what is left in each escrow that was looked at, and is kept so."""
     asked_before = [one.ready.task for one in work if one.asked]
-    tried = await offers.tried(tx, now, asked_before, [one.owner for one in askers]) if asked_before else {}
+    owners = [one.owner for one in askers]
+    networks = sorted({one.network for one in askers if one.network})
+    tried = await offers.tried(tx, now, asked_before, owners, networks) if asked_before else {}
     purses |= {one.campaign: one.purse for one in work if one.campaign not in purses}
-    chosen = match(askers, [one.ready for one in work], tried, purses)
     offered = {one.ready.task: one for one in work}
+    chosen = match(
+        askers,
+        [one.ready for one in work],
+        tried,
+        purses,
+        lambda asker, one: turn.may(asker, offered[one.task]),
+    )
     for _, task in chosen:
         purses[offered[task].campaign] -= offered[task].ready.cost
     return chosen
@@ -254,15 +321,11 @@ async def _offer(
     now: Instant,
     chosen: Sequence[tuple[Asker, TaskId]],
     work: Mapping[TaskId, Work],
+    turn: _Turn,
 ) -> dict[NodeId, list[Offer]]:
     if not chosen:
         return {}
-    known = await conducts.of(tx, sorted({asker.owner for asker, _ in chosen}))
-
-    def stands(owner: OwnerId, one: Work) -> Conduct:
-        return known.get((owner, one.kind, one.role), Conduct())
-
-    protocol = await epochs.protocol(tx)
+    protocol = turn.rules.protocol
     made = [
         Offered(
             task=task,
@@ -272,9 +335,12 @@ async def _offer(
             role=work[task].role,
             units=work[task].units,
             price=work[task].price,
-            quality=work[task].quality(stands(asker.owner, work[task])),
-            rate=work[task].rate(stands(asker.owner, work[task]), protocol),
+            quality=work[task].quality(turn.stands(asker.owner, work[task])),
+            rate=work[task].rate(turn.stands(asker.owner, work[task]), protocol),
             campaign=work[task].campaign,
+            network=asker.network,
+            epoch=turn.rules.epoch,
+            waited=turn.waited(work[task]),
             lease_until=Instant((work[task].until or now) + catalog.load(work[task].kind).kind.lease),
             challenge_at=now if work[task].until else None,
         )
@@ -307,7 +373,7 @@ async def _repeat(tx: Tx, old: Sequence[Incoming]) -> list[Reply | OptimaiError]
     """The same envelope again has the same reply, as far as it still holds; an older serial is refused."""
     if not old:
         return []
-    protocol = (await epochs.protocol(tx)).hash
+    protocol = (await epochs.rules(tx)).protocol.hash
     last = await nodes.last(tx, [one.known.node for one in old])
     batch = _Batch(
         await tries.lock(tx, [done.assignment for one in old for done in one.signed.results]), {}, {}

@@ -153,6 +153,8 @@ async def _asked(tx: Tx, bench: _Bench, kind: Loaded, case: Answered) -> Asked:
             price=one.price,
             quality=one.quality,
             rate=one.rate,
+            epoch=one.epoch,
+            waited=one.waited,
             trusted=bench.trusts(one, case.kind),
             checked=one.checked,
             faults=one.faults,

@@ -27,6 +27,7 @@ class NewStep(Struct, frozen=True, kw_only=True):
     unit: str
     audit: int
     chance: int
+    shared: bool
     appeal: timedelta
     standing: bool
 
@@ -130,8 +131,8 @@ async def add_step(tx: Tx, new: NewStep) -> StepId:
     step: int = await tx.fetchval(
         """
         insert into step (campaign, position, name, path, kind, kind_hash, options, source, price, unit, audit,
-                          chance, appeal, standing, state)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'running') returning id
+                          chance, shared, appeal, standing, state)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'running') returning id
         """,
         new.campaign,
         new.position,
@@ -145,6 +146,7 @@ async def add_step(tx: Tx, new: NewStep) -> StepId:
         new.unit,
         new.audit,
         new.chance,
+        new.shared,
         new.appeal,
         new.standing,
     )

@@ -14,8 +14,10 @@ from optimai.core.ids import OwnerId
 from optimai.core.money import Nano
 from optimai.core.reputation import Reputation
 from optimai.network.store.sql import Record, Tx
+from optimai.network.store.tries import ROLES
 
 Key = tuple[OwnerId, str, Role]  # an owner in a kind, as who answers or as who audits
+_STATES = {state.value: state for state in State}
 _Recent = tuple[tuple[int, bool], ...]
 
 
@@ -45,6 +47,24 @@ async def of(tx: Tx, owners: Sequence[OwnerId]) -> dict[Key, Conduct]:
     """Who has none is a newcomer."""
     rows = await tx.fetch("select * from conduct where owner = any($1::text[])", owners)
     return {(row["owner"], row["kind"], Role(row["role"])): of_row(row) for row in rows}
+
+
+async def brief(tx: Tx, owners: Sequence[OwnerId], kinds: Sequence[str]) -> dict[Key, Conduct]:
+    """State and reputation alone: what an offer has to know."""
+    rows = await tx.fetch(
+        """
+        select owner, kind, role, state, held, fell from conduct
+         where owner = any($1::text[]) and kind = any($2::text[])
+        """,
+        owners,
+        kinds,
+    )
+    return {
+        (row["owner"], row["kind"], ROLES[row["role"]]): Conduct(
+            state=_STATES[row["state"]], reputation=Reputation(row["held"], row["fell"])
+        )
+        for row in rows
+    }
 
 
 async def all_of_them(tx: Tx) -> list[tuple[Key, Conduct]]:

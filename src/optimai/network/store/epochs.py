@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from optimai.core.chance import Seed
+from optimai.core.chance import Seed, first_seed
 from optimai.core.clock import Instant
 from optimai.core.ids import BlobId, EnvelopeId, NodeId, OwnerId
 from optimai.core.ledger import Transfer
@@ -59,10 +59,28 @@ def _epoch(row: Record) -> Epoch:
     )
 
 
-async def protocol(tx: Tx) -> Protocol:
-    """The one that holds now; where no epoch has begun yet, the one that will."""
-    found = await tx.fetchval("select protocol from epoch where closed is null")
-    return msgspec.json.decode(found, type=Protocol) if found else tx.network.protocol
+class Rules(Struct, frozen=True):
+    """What holds now, for whoever offers."""
+
+    protocol: Protocol
+    epoch: int
+    seed: Seed  # of the epoch before: public, and fixed before anybody knew of a task that is drawn by it
+
+
+async def rules(tx: Tx) -> Rules:
+    """Where no epoch has begun yet, those that will hold."""
+    row = await tx.fetchrow(
+        """
+        select protocol, number, (select seed from epoch as last where last.number = epoch.number - 1) as seed
+          from epoch where closed is null
+        """
+    )
+    first = first_seed(tx.network.id)
+    if row is None:
+        return Rules(tx.network.protocol, 1, first)
+    return Rules(
+        msgspec.json.decode(row["protocol"], type=Protocol), row["number"], Seed(row["seed"] or first)
+    )
 
 
 async def closed(tx: Tx, number: int = 0) -> Closed | None:

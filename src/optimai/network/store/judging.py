@@ -38,6 +38,8 @@ class Try(Struct, frozen=True, kw_only=True):
     price: int
     quality: Ppm
     rate: Ppm
+    epoch: int  # in which it was offered,
+    waited: int  # and for how long its task had stood open, ms
     name: ResultId  # "" where none came: of standing work the answers to challenges are enough,
     result: Raw  # and this is null
     judged: bool  # by an earlier verdict,
@@ -136,7 +138,8 @@ async def lock_answered(
 async def _tries(tx: Tx, tasks: Sequence[TaskId]) -> dict[TaskId, list[Try]]:
     rows = await tx.fetch(
         """
-        select id, task, owner, node, role, state, price, quality, rate, envelope, place, held, checked, faults
+        select id, task, owner, node, role, state, price, quality, rate, epoch, waited, envelope, place, held, checked,
+               faults
           from assignment
          where task = any($1::bigint[]) and state in ('returned', 'accepted', 'rejected') order by id
         """,
@@ -155,6 +158,8 @@ async def _tries(tx: Tx, tasks: Sequence[TaskId]) -> dict[TaskId, list[Try]]:
                 price=row["price"],
                 quality=row["quality"],
                 rate=row["rate"],
+                epoch=row["epoch"],
+                waited=row["waited"],
                 name=name,
                 result=signed[name] if name else Raw(b"null"),
                 judged=row["state"] != State.RETURNED,

@@ -21,6 +21,7 @@ from optimai.network.store.money import columns, posting
 from optimai.network.store.sql import Record, Tx
 from optimai.network.store.tries import ROLES
 
+MOST_WAITED = (1 << 31) - 1  # milliseconds; by then everybody may take it
 REST = timedelta(minutes=1)  # before who declined a task is offered it again
 
 
@@ -39,6 +40,7 @@ class Work(Struct, frozen=True, kw_only=True):
     asked: int
     campaign: CampaignId
     purse: int  # what its escrow has; not locked, so the ledger looks again when it is moved
+    since: Instant  # it has stood open
     until: Instant | None  # standing work: the end of its epoch
 
     def quality(self, of: Conduct) -> Ppm:
@@ -61,14 +63,17 @@ class Offered(Struct, frozen=True, kw_only=True):
     quality: Ppm
     rate: Ppm
     campaign: CampaignId
+    network: str  # that its node asks from, where that counts
+    epoch: int
+    waited: timedelta  # so long the task had stood open
     lease_until: Instant
     challenge_at: Instant | None  # standing work: when the stage `challenge` first looks at it
 
 
 _READY = """
     select task.id, task.kind, task.places, task.pinned, task.body, task.audit, task.role, task.units,
-           task.asked, task.until, step.path, step.price, step.audit as rate, step.chance, step.campaign,
-           account.balance as purse
+           task.asked, task.until, step.path, step.price, step.audit as rate, step.chance, step.shared,
+           step.campaign, task.wanted, account.balance as purse
 """
 
 
@@ -111,6 +116,7 @@ async def ready_for(
     code: Sequence[str],
     kinds: Sequence[str],
     owner: OwnerId,
+    network: str,
     poor: Sequence[CampaignId],
     most: int,
 ) -> list[Work]:
@@ -122,7 +128,8 @@ async def ready_for(
                  where task.kind = any($1::text[]) and places > 0 and task.state = 'open' and pinned is null
                    and step.campaign <> all($4::bigint[]) and step.kind_hash = any($6::text[])
                    and not exists (select from assignment
-                                    where assignment.task = task.id and owner = $2
+                                    where assignment.task = task.id
+                                      and (owner = $2 or $7 <> '' and not step.shared and network = $7)
                                       and (assignment.state not in ('declined', 'lapsed')
                                            or assignment.state = 'declined' and offered > $5))
                  order by rank, task.id limit $3 for update of task skip locked) as task
@@ -136,6 +143,7 @@ async def ready_for(
         poor,
         now - REST,
         code,
+        network,
     )
     return [_work(row) for row in rows]
 
@@ -151,6 +159,7 @@ def _work(row: Record) -> Work:
             row["campaign"],
             row["pinned"],
             role is Role.AUDIT,
+            row["shared"],
         ),
         kind=row["kind"].split("+")[0],
         step=row["path"],
@@ -163,26 +172,28 @@ def _work(row: Record) -> Work:
         asked=row["asked"],
         campaign=row["campaign"],
         purse=row["purse"],
+        since=row["wanted"],
         until=row["until"],
     )
 
 
 async def tried(
-    tx: Tx, now: Instant, tasks: Sequence[TaskId], owners: Sequence[OwnerId]
-) -> dict[TaskId, Set[OwnerId]]:
-    """Which of these owners have a try at a task, or declined it a moment ago."""
+    tx: Tx, now: Instant, tasks: Sequence[TaskId], owners: Sequence[OwnerId], networks: Sequence[str]
+) -> dict[TaskId, Set[str]]:
+    """Which of these owners have a try at a task, or declined it a moment ago; and in which networks anybody has."""
     rows = await tx.fetch(
         """
-        select task, array_agg(owner) as owners from assignment
-         where task = any($1::bigint[]) and owner = any($2::text[])
+        select task, array_agg(owner) || array_agg(network) as who from assignment
+         where task = any($1::bigint[]) and (owner = any($2::text[]) or network = any($4::text[]))
            and (state not in ('declined', 'lapsed') or state = 'declined' and offered > $3)
          group by task
         """,
         tasks,
         owners,
         now - REST,
+        networks,
     )
-    return {row["task"]: frozenset(row["owners"]) for row in rows}
+    return {row["task"]: frozenset(row["who"]) for row in rows}
 
 
 async def offer(
@@ -194,23 +205,23 @@ async def offer(
         with new as (
              select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::integer[],
                                   $7::bigint[], $8::bigint[], $9::timestamptz[], $10::timestamptz[], $11::integer[],
-                                  $12::integer[])
+                                  $12::integer[], $13::text[], $14::integer[], $15::integer[])
                     as new (task, owner, node, serial, role, units, price, campaign, lease_until, challenge_at, quality,
-                            rate)),
-        {posting(13)},
+                            rate, network, epoch, waited)),
+        {posting(16)},
         taken as (
              update task set places = places - counted.n, asked = asked + counted.n
                from (select task, count(*)::smallint as n from new group by task) as counted
               where task.id = counted.task),
         made as (
-             insert into assignment (task, owner, node, role, state, price, quality, rate, units, offered, offered_in,
-                                     lease_until, challenge_at)
-             select task, owner, node, role, 'offered', price, quality, rate, units, $13, serial, lease_until,
-                    challenge_at from new
+             insert into assignment (task, owner, node, role, state, price, quality, rate, units, network, epoch,
+                                     waited, offered, offered_in, lease_until, challenge_at)
+             select task, owner, node, role, 'offered', price, quality, rate, units, network, epoch, waited, $16,
+                    serial, lease_until, challenge_at from new
              returning id, task, owner, price * units as amount),
         set_aside as (
              insert into earning (assignment, campaign, owner, amount, state, at)
-             select made.id, new.campaign, made.owner, made.amount, 'reserved', $13
+             select made.id, new.campaign, made.owner, made.amount, 'reserved', $16
                from made join new using (task, owner)
               where made.amount > 0)
         select id, task, owner from made
@@ -227,6 +238,9 @@ async def offer(
         [one.challenge_at for one in offers],
         [one.quality for one in offers],
         [one.rate for one in offers],
+        [one.network for one in offers],
+        [one.epoch for one in offers],
+        [min(MOST_WAITED, one.waited // timedelta(milliseconds=1)) for one in offers],
         now,
         *columns(transfers),
     )

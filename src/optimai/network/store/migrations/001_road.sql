@@ -68,6 +68,7 @@ create table step (
     unit       text not null,
     audit      integer not null,                   -- ppm of tasks
     chance     integer not null default 0,         -- what a guess is right in, ppm
+    shared     boolean not null default false,     -- several owners of one network may try a task of it
     appeal     interval not null,
     state      text not null check (state in ('running', 'sealed')),
     standing   boolean not null default false,
@@ -151,6 +152,9 @@ create table assignment (
     quality     integer not null,                  -- the share of it that its owner is paid
     rate        integer not null,                  -- and of his results that are audited, ppm
     units       integer not null,
+    network     text not null,                     -- that its node asked from, "" where that does not count
+    epoch       integer not null,                  -- in which it was offered,
+    waited      integer not null,                  -- and how long the task had waited, ms
     offered     timestamptz not null,
     offered_in  bigint not null,                   -- serial of the exchange that brought it
     lease_until timestamptz not null,
