@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from nacl.signing import SigningKey
 
 from optimai.core.assignment import Role
-from optimai.core.chance import MILLION
+from optimai.core.chance import MILLION, Ppm
 from optimai.core.clock import Instant, instant
 from optimai.core.conduct import Conduct, State
 from optimai.core.errors import OptimaiError
 from optimai.core.ids import AssignmentId, CampaignId, NodeId, OwnerId, fingerprint
 from optimai.core.ledger import OUTSIDE, available, escrow, move
 from optimai.core.money import OPI, Nano
+from optimai.core.protocol import OPEN
 from optimai.core.reputation import Reputation
 from optimai.kinds import catalog
 from optimai.network import campaigns, door, exchange, stages
@@ -41,6 +42,7 @@ from optimai.wire.exchange import (
 START = instant(2026, 12, 1)
 REQUESTER = OwnerId("requester")
 MINUTE = timedelta(minutes=1)
+ANYBODY = replace(OPEN, first=Ppm(MILLION))  # of strangers, but whose turn it is does not matter
 
 
 def campaign(**more: Any) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from optimai.core.chance import Ppm, Seed, happens
 from optimai.core.earning import State
 from optimai.core.ledger import Account, Transfer
 from optimai.core.money import OPI, Nano
-from optimai.core.protocol import OPEN
 from optimai.kinds import bundle, lines
 from optimai.kinds.bundle import Report, verify
 from optimai.kinds.lines import Balance, Evidence, Head, Judged, Line, Link, Paid, Stands, Stood
@@ -22,7 +21,7 @@ from optimai.network.store.sql import Database
 from optimai.wire import envelope
 from optimai.wire.envelope import Envelope
 from tests.closing import a_day, closing, epochs, key
-from tests.road import MINUTE, Road, done, stand
+from tests.road import ANYBODY, MINUTE, Road, done, stand
 
 pytestmark = pytest.mark.usefixtures("trial")
 
@@ -276,7 +275,7 @@ async def test_every_forgery_that_is_signed_by_the_network_itself_is_found_by_re
 @pytest.mark.parametrize("forge", [keep_less_in_the_bond, fine_nobody])
 async def test_a_bond_or_a_fine_that_does_not_follow_is_found(road: Road, forge: Forgery):
     """`ann` errs once, and is paid again later: her fine comes first, then her bond."""
-    road.database.network = replace(road.database.network, protocol=OPEN)
+    road.database.network = replace(road.database.network, protocol=ANYBODY)
     await road.begin(step={"tasks": 6, "units": 2})
     ann, bob, cid = [await road.join(name) for name in ("ann", "bob", "cid")]
     offers = await road.offered(ann, room=6)

@@ -11,21 +11,20 @@ from optimai.core.clock import Instant
 from optimai.core.errors import BadMessage, BadSignature, WrongNetwork
 from optimai.core.ids import NetworkId
 from optimai.core.money import OPI
-from optimai.core.protocol import OPEN
 from optimai.kinds.bundle import verify
 from optimai.network.leaving import Leaves, leave_signed
 from optimai.network.store.sql import Database
 from optimai.wire import envelope
 from optimai.wire.leaving import LEAVING, Leaving
 from tests.closing import closing, epochs, key
-from tests.road import MINUTE, Node, Road, done
+from tests.road import ANYBODY, MINUTE, Node, Road, done
 
 pytestmark = pytest.mark.usefixtures("trial")
 
 
 @pytest.fixture
 def road(database: Database) -> Road:
-    database.network = replace(database.network, protocol=OPEN)
+    database.network = replace(database.network, protocol=ANYBODY)
     return Road(database)
 
 

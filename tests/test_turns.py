@@ -14,16 +14,15 @@ from optimai.kinds.bundle import verify
 from optimai.kinds.lines import Judged
 from optimai.network.store.sql import Database
 from tests.closing import closing, epochs, key
-from tests.road import Node, Road, campaign, done, stand
+from tests.road import ANYBODY, Node, Road, campaign, done, stand
 from tests.test_epoch_forged import change, forged
 
 pytestmark = pytest.mark.usefixtures("trial")
-ALL = replace(OPEN, first=Ppm(1_000_000))
 
 
 @pytest.fixture
 def road(database: Database) -> Road:
-    database.network = replace(database.network, private=False, protocol=ALL)
+    database.network = replace(database.network, private=False, protocol=ANYBODY)
     return Road(database)
 
 
