@@ -20,7 +20,6 @@ from pathlib import Path
 from time import perf_counter
 
 import asyncpg
-import msgspec
 from msgspec import Struct
 
 from bench.dispatch import load, setting
@@ -32,19 +31,10 @@ from optimai.kinds import catalog
 from optimai.network import accounts, campaigns, door, stages
 from optimai.network.store import postgres, steps
 from optimai.network.store.sql import Database
-from optimai.wire import envelope
-from optimai.wire.exchange import ENROL, Enrol
 
 GOAL = 7.0
 WARM = 1.5  # seconds
 CHUNK = 500  # tasks inserted at once
-CAMPAIGN = {
-    "campaign": "bench",
-    "budget": "1000000 OPI",
-    "inputs": {"nothing": [{"text": ""}]},
-    "steps": {"work": {"kind": "noop", "from": "nothing", "price": "0.000001/task"}},
-    "dataset": {"from": "work"},
-}
 
 
 class Run(Struct, frozen=True):
@@ -73,10 +63,10 @@ class Bench:
         requester = OwnerId("requester")
         async with self.database.begin() as (tx, now):
             await accounts.deposit(tx, requester, Nano(1_000_000 * OPI), "bench", now)
-            await campaigns.submit(tx, now, CAMPAIGN, requester)
+            await campaigns.submit(tx, now, setting.CAMPAIGN, requester)
             self.step = await tx.fetchval("select id from step where name = 'work'")
         for number in range(setting.NODES):
-            await door.enrol(self.database, _joining(number))
+            await door.enrol(self.database, setting.joining(number))
         async with Peer(self.dsn).app.open_async() as app:
             await app.schema_manager.apply_schema_async()
 
@@ -136,22 +126,7 @@ class Bench:
             await asyncio.sleep(0.05)
 
     async def _insert(self) -> None:
-        tasks = [
-            steps.NewTask(
-                kind="noop",
-                body=msgspec.json.encode({"number": number, "payload": setting.PAYLOAD}),
-                reads=b"[]",
-                units=1,
-                rank=99,
-                pinned=None,
-                audited=False,
-                places=1,
-                challenges=0,
-                holds=b"[]",
-                until=None,
-            )
-            for number in range(self.number, self.number + CHUNK)
-        ]
+        tasks = setting.tasks(self.number, CHUNK)
         self.number += CHUNK
         async with self.database.begin() as (tx, now):
             await steps.add_tasks(tx, self.step, tasks, now)
@@ -168,17 +143,6 @@ class Bench:
     async def _value(self, sql: str) -> object:
         async with self.database.begin() as (tx, _):
             return await tx.fetchval(sql)
-
-
-def _joining(number: int) -> bytes:
-    owner, key = setting.owner_key(number), setting.node_key(number)
-    payload = Enrol(
-        network=setting.NETWORK.id,
-        owner_key=bytes(owner.verify_key),
-        node_key=bytes(key.verify_key),
-        name=f"node {number}",
-    )
-    return envelope.write(envelope.sign(ENROL, msgspec.json.encode(payload), owner, key))
 
 
 def _run(tasks: float, seconds: float, used: tuple[float, ...], p50: float = 0.0, p99: float = 0.0) -> Run:

@@ -38,6 +38,8 @@ def observed(
 
 def fine(protocol: Protocol, kind: Loaded, draw: Draw, given: Given, found: Units) -> Nano:
     """What the fallen units of a result cost: more where a sample found them, for that stands for the rest."""
+    if not found.faults:
+        return Nano(0)
     sampled = given.role is Role.ANSWER and draw.audit and draw.why in ("chance", "closing")
     rate = draw.rate if sampled else Ppm(MILLION)
     return conduct.fine(Nano(given.price), found.faults, rate, protocol.terms(kind.kind.checks, given.role))
